@@ -1,0 +1,54 @@
+/** One place in a request that is wrong: a JSON pointer (RFC 6901), a query parameter or a header. */
+export interface ErrorDetail {
+  readonly pointer?: string;
+  readonly parameter?: string;
+  readonly header?: string;
+  readonly detail: string;
+  readonly code: string;
+}
+
+/** What a code means everywhere: its HTTP status and its short, fixed title. */
+export interface ErrorSpec {
+  readonly status: number;
+  readonly title: string;
+}
+
+/** Extras of one occurrence. `retryAfter` is in whole seconds (RFC 9110, 10.2.3); `extra` becomes members of the problem document. */
+export interface ErrorOptions {
+  readonly errors?: readonly ErrorDetail[];
+  readonly retryAfter?: number;
+  readonly extra?: Readonly<Record<string, unknown>>;
+  readonly cause?: unknown;
+}
+
+/** An error with a stable code. Services throw it, the HTTP and RPC filters translate it; `message` is shown to the caller. */
+export class DomainError extends Error {
+  override readonly name = 'DomainError';
+
+  constructor(
+    readonly code: string,
+    readonly spec: ErrorSpec,
+    detail: string,
+    readonly options: ErrorOptions = {},
+  ) {
+    super(detail, options.cause === undefined ? undefined : { cause: options.cause });
+  }
+}
+
+type ErrorFactories<T extends Record<string, ErrorSpec>> = {
+  readonly [Code in keyof T & string]: (detail: string, options?: ErrorOptions) => DomainError;
+};
+
+/** Every code that exists, in the order of definition; docs/errors.md is held to it by a test. */
+export const errorCatalogue = new Map<string, ErrorSpec>();
+
+/** Declares coded errors and returns one factory per code: `const Errors = defineErrors({EMPTY: {..}}); throw Errors.EMPTY('..')`. */
+export function defineErrors<const T extends Record<string, ErrorSpec>>(specs: T): ErrorFactories<T> {
+  const factories: Record<string, (detail: string, options?: ErrorOptions) => DomainError> = {};
+  for (const [code, spec] of Object.entries(specs)) {
+    if (errorCatalogue.has(code)) throw new Error(`error code ${code} is defined twice`);
+    errorCatalogue.set(code, spec);
+    factories[code] = (detail, options) => new DomainError(code, spec, detail, options);
+  }
+  return factories as ErrorFactories<T>;
+}

@@ -1,0 +1,14 @@
+import { v7 } from 'uuid';
+
+/** The form of a device id (also of an MQTT client id): 1-128 characters, first one a letter or digit. */
+export const DEVICE_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
+
+/** A new UUIDv7 (RFC 9562). Order of creation is a database sequence, never this id. */
+export function newId(): string {
+  return v7();
+}
+
+/** True where `text` may name a device. `__proto__` and the like fail the first character already. */
+export function isDeviceId(text: string): boolean {
+  return DEVICE_ID.test(text);
+}

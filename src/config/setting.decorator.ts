@@ -1,0 +1,44 @@
+import { applyDecorators } from '@nestjs/common';
+import { IsInt, Max, Min } from 'class-validator';
+
+/** What the loader knows of one setting. */
+export interface SettingSpec {
+  readonly property: string;
+  readonly variable: string;
+  readonly fallback: string;
+  readonly parse: (text: string) => unknown;
+}
+
+const specs = new WeakMap<object, SettingSpec[]>();
+
+/** The settings of a configuration class, in the order of its properties. */
+export function settingsOf(type: new () => object): readonly SettingSpec[] {
+  return specs.get(type.prototype as object) ?? [];
+}
+
+/**
+ * Binds a property to an environment variable. `parse` turns the text into the value and throws an Error that says what is
+ * expected; class-validator decorators on the property then check the value.
+ */
+export function Setting(
+  variable: string,
+  fallback: string,
+  parse: (text: string) => unknown = (text) => text,
+): PropertyDecorator {
+  return (target, property) => {
+    const list = specs.get(target) ?? [];
+    specs.set(target, [...list, { property: String(property), variable, fallback, parse }]);
+  };
+}
+
+/** Decimal digits only, so that `0x10`, `1e3` or an empty text are refused instead of read as something else. */
+export function wholeNumber(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new Error('must be a whole number');
+  return Number(text);
+}
+
+/** A TCP port, or 0 for any free one. */
+export function IsPortNumber(): PropertyDecorator {
+  const message = 'must be a port from 0 to 65535 (0 = any free port)';
+  return applyDecorators(IsInt({ message }), Min(0, { message }), Max(65_535, { message })) as PropertyDecorator;
+}

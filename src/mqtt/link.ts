@@ -1,0 +1,33 @@
+import type { InboundMessage, OutboundMessage } from './message.js';
+
+/** An inbound message that waits for its verdict. Exactly one of the two is called, once. */
+export interface Delivery {
+  readonly message: InboundMessage;
+  /** All handlers are done and what they stored is committed: PUBACK / PUBREC may leave. */
+  ack(): void;
+  /** Not committed: the connection is dropped without an acknowledgement, so that the sender sends again. */
+  fail(error: Error): void;
+}
+
+export type LinkStatus = 'starting' | 'up' | 'down' | 'stopped';
+
+/** What is counted on a link since the start, by name, such as `refused.topic`. */
+export type LinkCounters = Readonly<Record<string, number>>;
+
+/** The one thing the transport knows of a broker. Two links implement it: the embedded broker and an external one. */
+export abstract class MqttLink {
+  abstract readonly status: LinkStatus;
+  abstract readonly counters: LinkCounters;
+  /** How many clients are connected, or null where the broker does not tell. */
+  abstract readonly clients: number | null;
+  /** Where clients reach the broker, such as `mqtt://127.0.0.1:1883`; known once started. */
+  abstract readonly urls: readonly string[];
+  /** Opens the link. Every message that matches one of `filters` is handed to `deliver`. Rejects with a message that says what to do. */
+  abstract start(filters: readonly string[], deliver: (delivery: Delivery) => void): Promise<void>;
+  /** Resolves once the broker accepted the message (and, where it matches a filter of ours, our own handlers committed it). */
+  abstract publish(message: OutboundMessage): Promise<void>;
+  /** Takes nothing more in; what is in flight may still finish and be acknowledged. */
+  abstract stopIntake(): Promise<void>;
+  /** Closes what is still open. Resolves when every socket is gone. */
+  abstract close(): Promise<void>;
+}

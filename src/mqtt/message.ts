@@ -1,0 +1,25 @@
+/** A message as it came in from a client of the broker, or from our own `publish`. */
+export interface InboundMessage {
+  readonly topic: string;
+  readonly payload: Buffer;
+  readonly qos: 0 | 1 | 2;
+  /** True where the publisher set RETAIN; a broker's replay of a retained message has `replayed` instead. */
+  readonly retain: boolean;
+  readonly replayed: boolean;
+  /** The publishing client, or null for our own publishes and where the broker does not tell. */
+  readonly clientId: string | null;
+  /** Epoch milliseconds. */
+  readonly receivedAt: number;
+}
+
+/** What a handler is given: the message, and the levels that its topic template named (`{deviceId}` -> `params.deviceId`). */
+export interface TopicMessage extends InboundMessage {
+  readonly params: Readonly<Record<string, string>>;
+}
+
+export interface OutboundMessage {
+  readonly topic: string;
+  readonly payload: Buffer | string;
+  readonly qos: 0 | 1 | 2;
+  readonly retain?: boolean;
+}

@@ -1,0 +1,25 @@
+import { EventPattern } from '@nestjs/microservices';
+import { MQTT_TRANSPORT } from './mqtt-transport.js';
+
+/**
+ * `handle` (default): takes part in deciding what the message is. `observe`: sees it too, but a topic that only observers
+ * match counts as unknown. `fallback`: runs only when no `handle` handler matches.
+ */
+export type HandlerRole = 'handle' | 'observe' | 'fallback';
+
+export interface OnTopicOptions {
+  readonly role?: HandlerRole;
+}
+
+/**
+ * Registers a handler for a topic template: levels, `{name}` for one level that is passed as `params.name`, `{name#}` at the
+ * end for all that is left. `{prefix}` is TOPIC_PREFIX; a template that is exactly `{foreign}` or `{logged}` stands for the
+ * telemetry templates of DEVICE_TOPICS and the filters of MESSAGE_TOPICS.
+ *
+ * The handler gets a batch, `(messages: readonly TopicMessage[]) => Promise<void>`: all messages for its template that came
+ * in during one turn of the event loop, in order of arrival. Its promise is their acknowledgement: resolved = all are
+ * acknowledged, rejected = none is and their connections are dropped, so that they are sent again.
+ */
+export function OnTopic(template: string, options: OnTopicOptions = {}): MethodDecorator {
+  return EventPattern({ template, role: options.role ?? 'handle' }, MQTT_TRANSPORT);
+}

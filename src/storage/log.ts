@@ -1,0 +1,48 @@
+/** How a device reaches us: by the native topics or by a template of DEVICE_TOPICS. */
+export type DeviceLink = 'native' | 'foreign';
+
+/**
+ * What tells one reading of a device from another (contract section 4); the kinds never collide.
+ * `id-ts`: (device, ts, id). `id`: (device, id), remembered 7 days. `seq`: (device, ts, seq). `hash`: (device, ts, hash of
+ * the canonical values). `unique`: never a duplicate.
+ */
+export type IdentityKind = 'id-ts' | 'id' | 'seq' | 'hash' | 'unique';
+
+/** A reading on its way into the log. Times are epoch milliseconds. */
+export interface NewReading {
+  readonly deviceId: string;
+  readonly link: DeviceLink;
+  readonly topic: string;
+  readonly ts: number;
+  readonly receivedAt: number;
+  readonly identity: IdentityKind;
+  /** The id, the decimal `seq` or the hash; empty for `unique`. */
+  readonly key: string;
+  /** The `seq` that was sent, whatever the identity is; null where none was. */
+  readonly seq: number | null;
+  readonly historical: boolean;
+  /** JSON text of the values as sent (an object). */
+  readonly values: string;
+  /** JSON text of the flattened metrics where they differ from `values`, else null. */
+  readonly metrics: string | null;
+}
+
+/** A device event (`up/events/{type}`) on its way into the log. */
+export interface NewEvent {
+  readonly deviceId: string;
+  readonly link: DeviceLink;
+  readonly type: string;
+  readonly ts: number;
+  readonly receivedAt: number;
+  readonly identity: IdentityKind;
+  readonly key: string;
+  /** JSON text, verbatim. */
+  readonly body: string;
+}
+
+/**
+ * `stored`; `duplicate`: an equal identity was there, the first stays; `conflict`: a duplicate whose values differ;
+ * `failed`: this row alone cannot be stored (its neighbours were).
+ */
+export type Verdict =
+  { readonly outcome: 'stored' | 'duplicate' | 'conflict' } | { readonly outcome: 'failed'; readonly detail: string };

@@ -1,0 +1,148 @@
+import type { Generated } from 'kysely';
+import type { DeviceLink } from './log.js';
+
+/** The tables. Times are epoch milliseconds, JSON columns hold JSON text, booleans are 0 or 1. */
+export interface Schema {
+  sequences: SequenceTable;
+  devices: DeviceTable;
+  readings: ReadingTable;
+  reading_ids: ReadingIdTable;
+  latest: LatestTable;
+  units: UnitTable;
+  events: EventTable;
+  rejects: RejectTable;
+  messages: MessageTable;
+  retained: RetainedTable;
+  commands: CommandTable;
+  command_history: CommandHistoryTable;
+}
+
+/** `log` gives the positions of readings and events; the next value is stored, never derived from what retention left. */
+interface SequenceTable {
+  name: string;
+  next: number;
+}
+
+interface DeviceTable {
+  id: string;
+  link: DeviceLink;
+  created_at: number;
+}
+
+/** Primary key `position`; unique (device_id, ts, key). `key` is `<kind letter>:<key>`: `t` id-ts, `i` id, `s` seq, `h` hash, `u` unique. */
+export interface ReadingTable {
+  position: number;
+  device_id: string;
+  ts: number;
+  key: string;
+  received_at: number;
+  topic: string;
+  historical: number;
+  seq: number | null;
+  values: string;
+}
+
+/** Ids sent without a `ts`, kept 7 days. Primary key (device_id, id). `position` is that of the reading or event. */
+interface ReadingIdTable {
+  device_id: string;
+  id: string;
+  position: number;
+  received_at: number;
+}
+
+/** Primary key (device_id, metric); `value` is JSON text, never `null`. Moves only to a strictly newer `ts`. */
+interface LatestTable {
+  device_id: string;
+  metric: string;
+  ts: number;
+  received_at: number;
+  value: string;
+}
+
+/** Units told by SenML. Primary key (device_id, metric). */
+interface UnitTable {
+  device_id: string;
+  metric: string;
+  unit: string;
+}
+
+/** Primary key `position`, from the same sequence as readings; unique (device_id, ts, key). `kind` is `event` for `up/events/{type}`. */
+interface EventTable {
+  position: number;
+  kind: string;
+  device_id: string;
+  type: string;
+  ts: number;
+  key: string;
+  received_at: number;
+  body: string;
+}
+
+/** Primary key `seq`. `payload` holds the first 1,024 bytes, `size` the whole length. */
+interface RejectTable {
+  seq: Generated<number>;
+  id: string;
+  device_id: string | null;
+  topic: string;
+  received_at: number;
+  code: string;
+  detail: string;
+  payload: Uint8Array;
+  size: number;
+}
+
+interface MessageTable {
+  seq: Generated<number>;
+  topic: string;
+  payload: Uint8Array;
+  qos: number;
+  retain: number;
+  received_at: number;
+}
+
+/** Primary key `topic`. */
+interface RetainedTable {
+  topic: string;
+  payload: Uint8Array;
+  qos: number;
+}
+
+/** Contract section 6. Primary key `seq`, unique `id`. */
+export interface CommandTable {
+  seq: Generated<number>;
+  id: string;
+  device_id: string;
+  link: DeviceLink;
+  type: string;
+  params: string;
+  mode: 'result' | 'ack' | 'none';
+  offline: 'queue' | 'fail';
+  order: 'parallel' | 'fifo';
+  max_attempts: number;
+  coalesce_key: string | null;
+  metadata: string;
+  status: string;
+  rank: number;
+  final: number;
+  attempts: number;
+  created_at: number;
+  expires_at: number;
+  result_timeout_ms: number;
+  deadline_at: number | null;
+  next_attempt_at: number | null;
+  cancel_requested_at: number | null;
+  progress: number | null;
+  result: string | null;
+  error: string | null;
+  late_result: string | null;
+}
+
+/** One entry per change of status. Primary key (command_id, n). */
+interface CommandHistoryTable {
+  command_id: string;
+  n: number;
+  status: string;
+  at: number;
+  attempt: number | null;
+  by: string | null;
+}
