@@ -1,0 +1,7 @@
+import { Module } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import { OpenModeGuard } from './open-mode.guard.js';
+
+/** Who may do what. Open mode is the only mode of this version; the configuration refuses every listener off loopback. */
+@Module({ providers: [{ provide: APP_GUARD, useClass: OpenModeGuard }] })
+export class AccessModule {}

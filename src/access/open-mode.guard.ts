@@ -1,0 +1,38 @@
+import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { HttpErrors } from '../common/http.errors.js';
+
+const FORWARDING = /^(forwarded|x-forwarded-.*|x-real-ip|via)$/;
+const LOCAL_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/i;
+const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/**
+ * Open mode is for programs on this machine only. Refuses with OPEN_MODE (403) what comes through a proxy, under another
+ * host name (DNS rebinding), and writes that a page of another origin makes. MQTT handlers pass.
+ */
+@Injectable()
+export class OpenModeGuard implements CanActivate {
+  canActivate(context: ExecutionContext): boolean {
+    if (context.getType() !== 'http') return true;
+    const { headers, method } = context.switchToHttp().getRequest<FastifyRequest>();
+    const forwarding = Object.keys(headers).find((name) => FORWARDING.test(name));
+    if (forwarding) {
+      throw HttpErrors.OPEN_MODE(`The header ${forwarding} shows a proxy, and open mode serves this machine only.`);
+    }
+    if (!LOCAL_HOST.test(headers.host ?? '')) {
+      throw HttpErrors.OPEN_MODE(
+        'Use localhost, 127.0.0.1 or [::1] as the host name: open mode serves this machine only.',
+      );
+    }
+    if (!SAFE_METHODS.has(method) && isCrossSite(headers)) {
+      throw HttpErrors.OPEN_MODE('A page of another origin may not write here.');
+    }
+    return true;
+  }
+}
+
+function isCrossSite(headers: FastifyRequest['headers']): boolean {
+  const site = headers['sec-fetch-site'];
+  if (site !== undefined && site !== 'same-origin' && site !== 'none') return true;
+  return headers.origin !== undefined && headers.origin !== `http://${headers.host}`;
+}

@@ -1,0 +1,105 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseEnv } from 'node:util';
+import { validateSync } from 'class-validator';
+import { distance } from 'fastest-levenshtein';
+import { AccessConfig } from './access.config.js';
+import { ConfigError, type ConfigProblem } from './config.error.js';
+import { HttpConfig } from './http.config.js';
+import { LogConfig } from './log.config.js';
+import { MqttConfig } from './mqtt.config.js';
+import { RetentionConfig } from './retention.config.js';
+import { crossProblems, UNAVAILABLE, WITHOUT_EFFECT } from './rules.js';
+import { settingsOf } from './setting.decorator.js';
+import { StorageConfig } from './storage.config.js';
+import { TopicConfig } from './topic.config.js';
+
+/** The classes that are injected, in the order in which their settings are documented. */
+export const CONFIG_CLASSES = [
+  HttpConfig,
+  MqttConfig,
+  TopicConfig,
+  StorageConfig,
+  RetentionConfig,
+  AccessConfig,
+  LogConfig,
+] as const;
+
+export type ConfigClass = (typeof CONFIG_CLASSES)[number];
+
+/** The validated configuration: one instance per class, and what is odd but no reason to stop. */
+export interface LoadedConfig {
+  get<T extends ConfigClass>(type: T): InstanceType<T>;
+  readonly warnings: readonly string[];
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads `.env`, `.env.local` and the environment (each wins over the one before it), checks everything, and returns the
+ * configuration. Throws {@link ConfigError} with all problems. The only reader of the environment in the program.
+ */
+export function loadConfig(environment: Environment = process.env, directory = process.cwd()): LoadedConfig {
+  const problems: ConfigProblem[] = [];
+  const files = ['.env', '.env.local'].map((name) => readEnvFile(join(directory, name)));
+  const values: Environment = { ...files[0], ...files[1], ...environment };
+
+  const instances = new Map<ConfigClass, object>();
+  for (const type of CONFIG_CLASSES) instances.set(type, build(type, values, problems));
+  for (const [variable, detail] of Object.entries(UNAVAILABLE)) {
+    if (values[variable]) problems.push({ variable, detail });
+  }
+  const get = <T extends ConfigClass>(type: T): InstanceType<T> => instances.get(type) as InstanceType<T>;
+  if (problems.length === 0) problems.push(...crossProblems(get(HttpConfig), get(MqttConfig), get(TopicConfig)));
+  if (problems.length > 0) throw new ConfigError(problems);
+  return { get, warnings: [...withoutEffect(values), ...misspelt(values)] };
+}
+
+function readEnvFile(path: string): Environment {
+  return existsSync(path) ? (parseEnv(readFileSync(path, 'utf8')) as Environment) : {};
+}
+
+function build(type: ConfigClass, values: Environment, problems: ConfigProblem[]): object {
+  const instance: Record<string, unknown> = new type() as unknown as Record<string, unknown>;
+  const unreadable = new Set<string>();
+  for (const { property, variable, fallback, parse } of settingsOf(type)) {
+    try {
+      instance[property] = parse(values[variable] ?? fallback);
+    } catch (error) {
+      unreadable.add(property);
+      problems.push({ variable, detail: (error as Error).message });
+    }
+  }
+  for (const { property, constraints } of validateSync(instance)) {
+    const setting = settingsOf(type).find((spec) => spec.property === property);
+    if (!setting || unreadable.has(property)) continue;
+    problems.push({ variable: setting.variable, detail: Object.values(constraints ?? {})[0]! });
+  }
+  return instance;
+}
+
+function withoutEffect(values: Environment): string[] {
+  return WITHOUT_EFFECT.filter((name) => values[name]).map((name) => `${name} has no effect in this version`);
+}
+
+const WELL_KNOWN = new Set(['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY']);
+const OUR_PREFIX = /^(HTTP|MQTT|RETENTION|DEVICE|TOPIC|MESSAGE|LOG|ACCESS)_/;
+
+/** Names that look like ours but are not: within two edits of one of ours, or with one of our prefixes. */
+function misspelt(values: Environment): string[] {
+  const known = [
+    ...CONFIG_CLASSES.flatMap((type) => settingsOf(type).map(({ variable }) => variable)),
+    ...Object.keys(UNAVAILABLE),
+    ...WITHOUT_EFFECT,
+  ];
+  const warnings: string[] = [];
+  for (const name of Object.keys(values)) {
+    if (known.includes(name) || WELL_KNOWN.has(name.toUpperCase()) || name !== name.toUpperCase()) continue;
+    const nearest = known.reduce((best, other) => (distance(name, other) < distance(name, best) ? other : best));
+    const near = distance(name, nearest) <= 2;
+    if (near || OUR_PREFIX.test(name)) {
+      warnings.push(`${name} is no setting of Signalbox and is ignored${near ? `; did you mean ${nearest}?` : ''}`);
+    }
+  }
+  return warnings;
+}

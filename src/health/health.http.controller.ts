@@ -1,0 +1,48 @@
+import { Controller, Get, Header, Res } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import { NAME, VERSION } from '../common/version.js';
+import { type Health, HealthService } from './health.service.js';
+
+const LINKS = {
+  health: '/health',
+  sensors: '/sensors',
+  messages: '/messages',
+  publish: '/publish',
+  control: '/control',
+  rejects: '/v1/rejects',
+} as const;
+
+/** The front door, and what monitors ask. */
+@Controller()
+export class HealthHttpController {
+  constructor(private readonly health: HealthService) {}
+
+  @Get()
+  @Header('vary', 'Accept')
+  root(): object {
+    return { message: 'Signalbox is running', name: NAME, version: VERSION, links: LINKS };
+  }
+
+  @Get('health')
+  check(@Res({ passthrough: true }) reply: FastifyReply): Health {
+    return this.answer(reply);
+  }
+
+  /** The process is alive; says nothing of what it depends on. */
+  @Get('livez')
+  livez(): object {
+    return { status: 'OK' };
+  }
+
+  /** Fit to be sent requests: broker and database are up. */
+  @Get('readyz')
+  readyz(@Res({ passthrough: true }) reply: FastifyReply): object {
+    return { status: this.answer(reply).status };
+  }
+
+  private answer(reply: FastifyReply): Health {
+    const health = this.health.check();
+    void reply.status(health.status === 'OK' ? 200 : 503).header('cache-control', 'no-store');
+    return health;
+  }
+}

@@ -1,0 +1,28 @@
+import { Injectable } from '@nestjs/common';
+import { MqttLink } from '../mqtt/link.js';
+import { Database } from '../storage/database.js';
+
+/** What the health routes tell. */
+export interface Health {
+  readonly status: 'OK' | 'DEGRADED';
+  readonly broker: { readonly status: string; readonly clients: number | null };
+  readonly database: { readonly status: string };
+}
+
+/** Whether the broker and the database can be used now. */
+@Injectable()
+export class HealthService {
+  constructor(
+    private readonly link: MqttLink,
+    private readonly database: Database,
+  ) {}
+
+  check(): Health {
+    const up = this.link.status === 'up' && this.database.status === 'up';
+    return {
+      status: up ? 'OK' : 'DEGRADED',
+      broker: { status: this.link.status, clients: this.link.clients },
+      database: { status: this.database.status },
+    };
+  }
+}

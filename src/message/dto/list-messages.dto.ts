@@ -1,0 +1,13 @@
+import { IsOptional, IsString } from 'class-validator';
+import { PageLimit } from '../../common/page-limit.js';
+
+/** Query of `GET /messages`. */
+export class ListMessagesDto {
+  @PageLimit(10_000)
+  readonly limit: number = 50;
+
+  /** A topic filter; wildcards allowed. */
+  @IsOptional()
+  @IsString({ message: 'topic must be given once' })
+  readonly topic?: string;
+}

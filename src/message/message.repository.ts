@@ -1,0 +1,79 @@
+import { Injectable } from '@nestjs/common';
+import { matchesFilter } from '../common/topic.js';
+import { Database } from '../storage/database.js';
+
+/** A raw message as it is kept. `receivedAt` in epoch milliseconds. */
+export interface LoggedMessage {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly qos: number;
+  readonly retain: boolean;
+  readonly receivedAt: number;
+}
+
+/** Rows looked at in one query: topics are short, whole messages may have 256 KiB. */
+const TOPICS_PER_QUERY = 10_000;
+const MESSAGES_PER_QUERY = 200;
+
+/** The raw message log. */
+@Injectable()
+export class MessageRepository {
+  constructor(private readonly database: Database) {}
+
+  /** Keeps the messages in the order given; resolves after the commit. */
+  async add(messages: readonly LoggedMessage[]): Promise<void> {
+    await this.database.write(
+      messages.map(({ topic, payload, qos, retain, receivedAt }) =>
+        this.database.sql
+          .insertInto('messages')
+          .values({ topic, payload, qos, retain: retain ? 1 : 0, received_at: receivedAt })
+          .compile(),
+      ),
+    );
+  }
+
+  /** The newest `limit` messages whose topic matches `filter` (null = all), oldest of them first. */
+  async newest(limit: number, filter: string | null): Promise<LoggedMessage[]> {
+    const seqs = await this.newestMatching(limit, filter);
+    const found: LoggedMessage[] = [];
+    for (let i = 0; i < seqs.length; i += MESSAGES_PER_QUERY) {
+      found.push(...(await this.read(seqs.slice(i, i + MESSAGES_PER_QUERY))));
+    }
+    return found;
+  }
+
+  /** Ascending. */
+  private async newestMatching(limit: number, filter: string | null): Promise<number[]> {
+    const seqs: number[] = [];
+    let before = Number.MAX_SAFE_INTEGER;
+    for (;;) {
+      const size = filter === null ? limit : TOPICS_PER_QUERY;
+      const rows = await this.database.scan
+        .selectFrom('messages')
+        .select(['seq', 'topic'])
+        .where('seq', '<', before)
+        .orderBy('seq', 'desc')
+        .limit(size)
+        .execute();
+      seqs.push(...rows.filter(({ topic }) => filter === null || matchesFilter(filter, topic)).map(({ seq }) => seq));
+      if (seqs.length >= limit || rows.length < size) return seqs.slice(0, limit).toReversed();
+      before = rows.at(-1)!.seq;
+    }
+  }
+
+  private async read(seqs: readonly number[]): Promise<LoggedMessage[]> {
+    const rows = await this.database.scan
+      .selectFrom('messages')
+      .selectAll()
+      .where('seq', 'in', seqs)
+      .orderBy('seq')
+      .execute();
+    return rows.map(({ topic, payload, qos, retain, received_at }) => ({
+      topic,
+      payload,
+      qos,
+      retain: retain === 1,
+      receivedAt: received_at,
+    }));
+  }
+}
