@@ -12,5 +12,5 @@ export function PageLimit(max: number): PropertyDecorator {
     IsInt({ message }),
     Min(1, { message }),
     Max(max, { message }),
-  ) as PropertyDecorator;
+  );
 }

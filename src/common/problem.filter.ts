@@ -13,13 +13,13 @@ export class ProblemFilter implements ExceptionFilter {
     const error = toDomainError(exception);
     const path = request.url.split('?', 1)[0]!;
     if (error.spec.status === 500) {
-      const cause = error.options.cause;
+      const { cause } = error.options;
       this.logger.error({
         msg: 'request failed',
         requestId: request.id,
         method: request.method,
         path,
-        error: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause ?? error.stack),
+        error: cause instanceof Error ? cause.stack : JSON.stringify(cause),
       });
     }
     if (reply.sent) return;

@@ -73,7 +73,7 @@ export class TopicTemplate {
   }
 
   /** The topic with `values` in the places of its named levels. */
-  fill(values: Readonly<Record<string, string>>): string {
+  topicFor(values: Readonly<Record<string, string>>): string {
     return this.levels.map(({ text, name }) => (name ? values[name]! : text)).join('/');
   }
 }

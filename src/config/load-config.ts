@@ -56,7 +56,7 @@ export function loadConfig(environment: Environment = process.env, directory = p
 }
 
 function readEnvFile(path: string): Environment {
-  return existsSync(path) ? (parseEnv(readFileSync(path, 'utf8')) as Environment) : {};
+  return existsSync(path) ? parseEnv(readFileSync(path, 'utf8')) : {};
 }
 
 function build(type: ConfigClass, values: Environment, problems: ConfigProblem[]): object {

@@ -9,8 +9,8 @@ export class LogConfig {
   @IsIn(LEVELS, { message: `must be one of ${LEVELS.join(', ')}` })
   readonly level!: (typeof LEVELS)[number];
 
-  /** Empty: `pretty` on a terminal, else `json`. */
-  @Setting('LOG_FORMAT', '')
-  @IsIn(['', 'pretty', 'json'], { message: 'must be pretty or json' })
-  readonly format!: '' | 'pretty' | 'json';
+  /** Empty or not set: `pretty` on a terminal, else `json`. */
+  @Setting('LOG_FORMAT', '', (text) => text || (process.stdout.isTTY ? 'pretty' : 'json'))
+  @IsIn(['pretty', 'json'], { message: 'must be pretty or json' })
+  readonly format!: 'pretty' | 'json';
 }

@@ -40,5 +40,5 @@ export function wholeNumber(text: string): number {
 /** A TCP port, or 0 for any free one. */
 export function IsPortNumber(): PropertyDecorator {
   const message = 'must be a port from 0 to 65535 (0 = any free port)';
-  return applyDecorators(IsInt({ message }), Min(0, { message }), Max(65_535, { message })) as PropertyDecorator;
+  return applyDecorators(IsInt({ message }), Min(0, { message }), Max(65_535, { message }));
 }

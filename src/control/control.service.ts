@@ -88,7 +88,7 @@ export class ControlService {
       return { topic, payload: nativePayload(command, attempt, Date.now()) };
     }
     const template = this.topics.deviceTopics.find((entry) => entry.command)!.command!;
-    return { topic: template.fill({ deviceId }), payload: foreignPayload(command) };
+    return { topic: template.topicFor({ deviceId }), payload: foreignPayload(command) };
   }
 
   private track(sending: Promise<void>): void {

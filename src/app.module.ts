@@ -1,0 +1,34 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { AccessModule } from './access/access.module.js';
+import { ConfigModule } from './config/config.module.js';
+import type { LoadedConfig } from './config/load-config.js';
+import { ControlModule } from './control/control.module.js';
+import { DeviceModule } from './device/device.module.js';
+import { HealthModule } from './health/health.module.js';
+import { MessageModule } from './message/message.module.js';
+import { RetainedModule } from './message/retained.module.js';
+import { MqttModule } from './mqtt/mqtt.module.js';
+import { SensorModule } from './sensor/sensor.module.js';
+import { StorageModule } from './storage/storage.module.js';
+
+/** The composition root. */
+@Module({})
+export class AppModule {
+  static register(config: LoadedConfig): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        ConfigModule.register(config),
+        StorageModule,
+        RetainedModule,
+        MqttModule,
+        AccessModule,
+        DeviceModule,
+        SensorModule,
+        ControlModule,
+        MessageModule,
+        HealthModule,
+      ],
+    };
+  }
+}

@@ -1,0 +1,139 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ConfigError } from './config.error.js';
+import { HttpConfig } from './http.config.js';
+import { loadConfig } from './load-config.js';
+import { MqttConfig } from './mqtt.config.js';
+import { RetentionConfig } from './retention.config.js';
+import { TopicConfig } from './topic.config.js';
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'signalbox-config-'));
+});
+afterEach(() => {
+  rmSync(directory, { recursive: true });
+});
+
+const load = (environment: Record<string, string>) => loadConfig(environment, directory);
+
+function problems(environment: Record<string, string>): readonly string[] {
+  try {
+    load(environment);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems.map(({ variable, detail }) => `${variable} ${detail}`);
+    throw error;
+  }
+  return [];
+}
+
+describe('loadConfig', () => {
+  it('has working defaults for everything', () => {
+    const config = load({});
+    expect(config.get(HttpConfig)).toEqual({ host: '127.0.0.1', port: 3000 });
+    expect(config.get(RetentionConfig)).toEqual({
+      readings: 90 * 86_400_000,
+      commands: 180 * 86_400_000,
+      events: 90 * 86_400_000,
+      messages: 7 * 86_400_000,
+      rejects: 7 * 86_400_000,
+    });
+    const topics = config.get(TopicConfig);
+    expect(topics.deviceTopics.map(({ telemetry, command }) => [telemetry.template, command?.template])).toEqual([
+      ['poc/{deviceId}/sensor', 'poc/{deviceId}/control'],
+    ]);
+    expect(topics.messageTopics).toEqual(['demo/#', '/flask/#']);
+    expect(config.warnings).toEqual([]);
+  });
+
+  it('lets the environment win over .env.local, and that over .env', () => {
+    writeFileSync(join(directory, '.env'), 'HTTP_PORT=1\nMQTT_PORT=2\nHTTP_HOST=localhost\n');
+    writeFileSync(join(directory, '.env.local'), 'HTTP_PORT=3\nMQTT_PORT=4\n');
+    const config = load({ HTTP_PORT: '5' });
+    expect(config.get(HttpConfig)).toEqual({ host: 'localhost', port: 5 });
+    expect(config.get(MqttConfig).port).toBe(4);
+  });
+
+  it('lists every wrong setting at once, by name and never by value', () => {
+    const wrong = {
+      HTTP_PORT: '70000',
+      MQTT_PORT: '0x10',
+      RETENTION_READINGS: 'secret-1',
+      LOG_LEVEL: 'secret-2',
+      DEVICE_TOPICS: 'a/{deviceId}/b => c',
+      ACCESS: 'required',
+      DATABASE_URL: 'postgres://user:secret-3@host/db',
+    };
+    const found = problems(wrong);
+    expect(found.map((text) => text.split(' ')[0]).toSorted()).toEqual(Object.keys(wrong).toSorted());
+    expect(found.join()).not.toContain('secret');
+  });
+
+  it.each([
+    ['HTTP_PORT', '-1'],
+    ['HTTP_PORT', ''],
+    ['HTTP_PORT', '3000 '],
+    ['HTTP_HOST', '0.0.0.0'],
+    ['HTTP_HOST', '192.168.1.5'],
+    ['MQTT_HOST', 'broker.example'],
+    ['MQTT_HOST', ''],
+    ['MQTT_PORT', '3000'],
+    ['MQTT_URL', 'mqtt://broker'],
+    ['MQTT_DEVICE_RATE', 'fast'],
+    ['TOPIC_PREFIX', 'a/b/c'],
+    ['TOPIC_PREFIX', ''],
+    ['TOPIC_PREFIX', 'a/+'],
+    ['TOPIC_PREFIX', 'services'],
+    ['DEVICE_TOPICS', 'poc/sensor'],
+    ['DEVICE_TOPICS', 'poc/{deviceId}/{deviceId}'],
+    ['DEVICE_TOPICS', '{deviceId}/sensor'],
+    ['DEVICE_TOPICS', 'devices/{deviceId}/sensor'],
+    ['DEVICE_TOPICS', 'services/{deviceId}/sensor'],
+    ['DEVICE_TOPICS', 'a/{deviceId}/b => devices/{deviceId}/down/x'],
+    ['MESSAGE_TOPICS', 'a#'],
+    ['MESSAGE_TOPICS', '$SYS/#'],
+    ['PUBLISH_TOPIC', 'a/+'],
+    ['RETENTION_REJECTS', '7'],
+    ['RETENTION_REJECTS', '-1d'],
+    ['DATA_DIR', ''],
+    ['LOG_FORMAT', 'xml'],
+    ['DEVICE_REGISTRATION', 'closed'],
+  ])('refuses %s=%j and names it alone', (variable, value) => {
+    const found = problems({ [variable]: value });
+    expect(found).toHaveLength(1);
+    expect(found[0]).toMatch(new RegExp(`^${variable} `));
+  });
+
+  it('says how to use a broker elsewhere when MQTT_HOST is not this machine', () => {
+    expect(problems({ MQTT_HOST: '10.0.0.7' })[0]).toContain('to use a broker elsewhere set MQTT_URL');
+  });
+
+  it('warns of misspelt names of ours and of settings without effect, and not of well-known ones', () => {
+    const { warnings } = load({
+      HTPP_PORT: '1',
+      MQTT_PROT: '2',
+      MQTT_FOO: 'x',
+      HTTP_PROXY: 'x',
+      PATH: 'x',
+      MQTT_SEATS: '2',
+    });
+    expect(warnings.toSorted()).toEqual([
+      'HTPP_PORT is no setting of Signalbox and is ignored; did you mean HTTP_PORT?',
+      'MQTT_FOO is no setting of Signalbox and is ignored',
+      'MQTT_PROT is no setting of Signalbox and is ignored; did you mean MQTT_PORT?',
+      'MQTT_SEATS has no effect in this version',
+    ]);
+  });
+
+  it('reads several foreign topics, with and without commands', () => {
+    const { deviceTopics } = load({ DEVICE_TOPICS: 'a/{deviceId}/t ; b/{deviceId} => c/{deviceId}/cmd' }).get(
+      TopicConfig,
+    );
+    expect(deviceTopics.map(({ telemetry, command }) => [telemetry.filter, command?.filter ?? null])).toEqual([
+      ['a/+/t', null],
+      ['b/+', 'c/+/cmd'],
+    ]);
+  });
+});
