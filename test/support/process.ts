@@ -25,7 +25,10 @@ export function temporaryDirectory(): { readonly path: string; remove(): void } 
 }
 
 /** Spawns the program with these environment variables and an environment that holds nothing else of ours. */
-export function spawnService(dataDir: string, settings: Record<string, string> = {}): { child: ChildProcess; output(): string } {
+export function spawnService(
+  dataDir: string,
+  settings: Record<string, string> = {},
+): { child: ChildProcess; output(): string } {
   const chunks: Buffer[] = [];
   const child = spawn(process.execPath, [resolve('dist/main.js')], {
     cwd: dataDir,

@@ -1,0 +1,14 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+
+/** Sends bytes to an HTTP port as they are and resolves with all that comes back until the server closes. */
+export async function rawHttp(url: string, ...chunks: readonly (string | Buffer)[]): Promise<string> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  const received: Buffer[] = [];
+  socket.on('data', (chunk: Buffer) => received.push(chunk));
+  socket.on('error', () => undefined); // a reset after the answer is one way to close
+  for (const chunk of chunks) socket.write(chunk);
+  await once(socket, 'close');
+  return Buffer.concat(received).toString('utf8');
+}
