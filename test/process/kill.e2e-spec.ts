@@ -1,8 +1,7 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { once } from 'node:events';
 import type { MqttClient } from 'mqtt';
 import { get } from '../support/http.js';
-import { connectMqtt } from '../support/mqtt.js';
+import { closed, connectMqtt } from '../support/mqtt.js';
 import { startService, temporaryDirectory } from '../support/process.js';
 
 const ROUNDS = 20;
@@ -22,7 +21,7 @@ interface Load {
 /** Publishes numbered readings until the connection ends; begins with what is still open, as a real device does. */
 async function publishUntilClosed(client: MqttClient, device: string, load: Load): Promise<void> {
   const backlog = [...load.open];
-  const closed = once(client, 'close');
+  const end = closed(client);
   const lane = async (): Promise<void> => {
     while (client.connected) {
       const [n, reading] = backlog.shift() ?? [
@@ -36,8 +35,7 @@ async function publishUntilClosed(client: MqttClient, device: string, load: Load
     }
   };
   const lanes = Array.from({ length: IN_FLIGHT }, () => lane().catch(() => undefined));
-  await closed;
-  client.end(true);
+  await end;
   await Promise.all(lanes);
 }
 
@@ -48,7 +46,6 @@ describe('kill -9', () => {
       const signalbox = await startService(directory.path, { MQTT_DEVICE_RATE: '0' });
       const before = loads.map(({ acknowledged }) => acknowledged.size);
       const clients = await Promise.all(loads.map(() => connectMqtt(signalbox.mqttUrl)));
-      for (const client of clients) client.on('error', () => undefined);
       const publishing = clients.map((client, i) => publishUntilClosed(client, `k${i}`, loads[i]!));
       const target = 50 + Math.floor(Math.random() * 1_000);
       while (loads.reduce((sum, load, i) => sum + load.acknowledged.size - before[i]!, 0) < target) {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { once } from 'node:events';
+import { eventually } from '../support/eventually.js';
 import { get } from '../support/http.js';
-import { connectMqtt } from '../support/mqtt.js';
+import { closed, connectMqtt, listenTo } from '../support/mqtt.js';
 import { startService, temporaryDirectory } from '../support/process.js';
 
 let directory: ReturnType<typeof temporaryDirectory>;
@@ -16,23 +16,20 @@ describe('A stop', () => {
   it.each(['SIGTERM', 'SIGINT'] as const)('by %s keeps everything acknowledged and exits 0', async (signal) => {
     const signalbox = await startService(directory.path);
     const client = await connectMqtt(signalbox.mqttUrl);
-    client.on('error', () => undefined);
+    const end = closed(client);
     let acknowledged = 0;
     let sent = 0;
-    const stopped = (async () => {
-      while (acknowledged < 200) await new Promise(setImmediate);
-      return signalbox.stop(signal);
-    })();
-    const publish = async (): Promise<void> => {
-      while (!client.disconnecting && client.connected) {
+    const lane = async (): Promise<void> => {
+      while (client.connected) {
         const reading = JSON.stringify({ values: { n: sent }, id: `r${sent++}` });
         await client.publishAsync('devices/stop/up/telemetry', reading, { qos: 1 });
         acknowledged++;
       }
     };
-    await Promise.allSettled([...Array.from({ length: 20 }, publish), once(client, 'close')]);
-    expect(await stopped).toBe(0);
-    client.end(true);
+    const lanes = Array.from({ length: 20 }, () => lane().catch(() => undefined));
+    await eventually('200 readings are acknowledged', () => acknowledged >= 200);
+    expect(await signalbox.stop(signal)).toBe(0);
+    await Promise.all([end, ...lanes]);
 
     const again = await startService(directory.path);
     const { body } = await get<unknown[]>(`${again.httpUrl}/sensors?deviceId=stop&limit=10000`);
@@ -60,9 +57,8 @@ describe('A stop', () => {
     expect(after).toEqual(before);
     expect(after).toMatchObject([[{ message: 'kept' }], [{ payload: { t: 1 } }]]);
     const late = await connectMqtt(again.mqttUrl);
-    const retained = once(late, 'message');
-    await late.subscribeAsync('site/#', { qos: 1 });
-    expect(String((await retained)[1])).toBe('retained');
+    const listener = await listenTo(late, 'site/#');
+    expect((await listener.next('the retained message')).payload).toBe('retained');
     await late.endAsync();
     expect(await again.stop()).toBe(0);
   });

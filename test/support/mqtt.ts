@@ -19,3 +19,12 @@ export async function listenTo(client: MqttClient, filter: string) {
     ) => eventually(what, () => received.find(test)),
   };
 }
+
+/** Resolves when the connection has closed; publishes that were still waiting for their PUBACK are then rejected. */
+export async function closed(client: MqttClient): Promise<void> {
+  client.on('error', () => undefined);
+  await new Promise<void>((resolve) => {
+    client.once('close', resolve);
+  });
+  client.end(true);
+}
