@@ -1,0 +1,84 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { eventually } from '../support/eventually.js';
+import { get } from '../support/http.js';
+import { connectMqtt, listenTo } from '../support/mqtt.js';
+import { type Service, startService, temporaryDirectory } from '../support/process.js';
+
+const run = promisify(execFile);
+const snippets = [...readFileSync('README.md', 'utf8').matchAll(/```sh\n([^]*?)```/g)].map(([, text]) => text!.trim());
+
+let signalbox: Service;
+const directory = temporaryDirectory();
+beforeAll(async () => {
+  signalbox = await startService(directory.path);
+});
+afterAll(async () => {
+  await signalbox.stop();
+  directory.remove();
+});
+
+/** Runs a snippet of the README as it stands, but for the ports, which are free ones here. */
+async function runSnippet(start: string, extra = ''): Promise<string> {
+  const snippet = snippets.find((text) => text.startsWith(start));
+  if (snippet === undefined) throw new Error(`the README has no snippet that starts with ${start}`);
+  const command = snippet
+    .replaceAll('http://127.0.0.1:3000', signalbox.httpUrl)
+    .replaceAll('-p 1883', `-p ${signalbox.mqttPort}`);
+  const { stdout } = await run('bash', ['-c', `set -e; ${command}${extra}`], { timeout: 60_000 });
+  return stdout;
+}
+
+describe('The README', () => {
+  it('publishes with mosquitto_pub and reads back with curl', async () => {
+    await runSnippet('mosquitto_pub -h 127.0.0.1 -p 1883 -q 1 -t devices/greenhouse-1');
+    const readings = JSON.parse(await runSnippet("curl 'http://127.0.0.1:3000/sensors")) as { payload: unknown }[];
+    expect(readings.map(({ payload }) => payload)).toEqual([{ temperature: 21.5, humidity: 40 }]);
+  });
+
+  it('shows a reading in the form in which it comes', async () => {
+    const shown = /```json\n([^]*?)```/.exec(readFileSync('README.md', 'utf8'))![1]!;
+    const { body } = await get<object[]>(`${signalbox.httpUrl}/sensors?deviceId=greenhouse-1`);
+    const [example] = JSON.parse(shown) as object[];
+    expect(Object.keys(body[0]!)).toEqual(Object.keys(example!));
+    expect(body[0]).toMatchObject({ deviceId: 'greenhouse-1', payload: { temperature: 21.5, humidity: 40 } });
+  });
+
+  it('sends a native device a command', async () => {
+    const device = await connectMqtt(signalbox.mqttUrl);
+    const listener = await listenTo(device, 'devices/greenhouse-1/down/commands/+');
+    const answer = JSON.parse(
+      await runSnippet(
+        'curl http://127.0.0.1:3000/control -H \'Content-Type: application/json\' -d \'{"command": "TURN_ON_FAN", "deviceId"',
+      ),
+    ) as { id: string };
+    expect(JSON.parse((await listener.next('the command')).payload)).toMatchObject({
+      id: answer.id,
+      type: 'TURN_ON_FAN',
+    });
+    await device.endAsync();
+  });
+
+  it('serves a foreign device', async () => {
+    const device = await connectMqtt(signalbox.mqttUrl);
+    const listener = await listenTo(device, 'poc/device/control');
+    await runSnippet('mosquitto_pub -h 127.0.0.1 -p 1883 -q 1 -t poc/device/sensor');
+    await runSnippet(
+      'curl http://127.0.0.1:3000/control -H \'Content-Type: application/json\' -d \'{"command": "TURN_ON_FAN"}\'',
+    );
+    expect((await listener.next('the command')).payload).toBe('{"command":"TURN_ON_FAN"}');
+    const { body } = await get<{ payload: unknown }[]>(`${signalbox.httpUrl}/sensors?deviceId=device`);
+    expect(body.map(({ payload }) => payload)).toEqual([{ temperature: 21.5, humidity: 40 }]);
+    await device.endAsync();
+  });
+
+  it('runs the simulator', async () => {
+    await runSnippet('npm run simulate', ` --url ${signalbox.mqttUrl}`);
+    await eventually('simulated readings are there', async () => {
+      const { body } = await get<{ deviceId: string }[]>(`${signalbox.httpUrl}/sensors?limit=100`);
+      return body.some(({ deviceId }) => deviceId.startsWith('sim-'));
+    });
+  }, 60_000);
+});
