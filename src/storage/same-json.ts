@@ -14,5 +14,7 @@ function same(left: unknown, right: unknown): boolean {
   if (Array.isArray(left) !== Array.isArray(right)) return false;
   const entries = Object.entries(left);
   const others = new Map(Object.entries(right));
-  return entries.length === others.size && entries.every(([key, value]) => others.has(key) && same(value, others.get(key)));
+  return (
+    entries.length === others.size && entries.every(([key, value]) => others.has(key) && same(value, others.get(key)))
+  );
 }

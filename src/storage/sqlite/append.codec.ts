@@ -8,9 +8,7 @@ import type { AppendEntry, AppendResult } from './protocol.js';
 const KINDS: readonly IdentityKind[] = ['unique', 'id-ts', 'id', 'seq', 'hash'];
 const KIND_NUMBERS = new Map(KINDS.map((kind, index) => [kind, index]));
 const READING_NUMBERS = 9;
-const READING_TEXTS = 5;
 const EVENT_NUMBERS = 7;
-const EVENT_TEXTS = 4;
 
 /** A reading or event in the writer; `content` is its values or body. */
 export interface LogRow {
@@ -36,17 +34,12 @@ export interface EventRow extends LogRow {
 
 /** Packs readings for the writer. */
 export function packReadings(readings: readonly NewReading[]): AppendEntry {
-  const texts = new Array<string>(readings.length * READING_TEXTS);
+  const texts: string[] = [];
   const numbers = new Float64Array(readings.length * READING_NUMBERS);
-  let t = 0;
   let n = 0;
   for (const reading of readings) {
     const { deviceId, topic, key, values, metrics } = reading;
-    texts[t++] = deviceId;
-    texts[t++] = topic;
-    texts[t++] = key;
-    texts[t++] = values;
-    texts[t++] = metrics ?? '';
+    texts.push(deviceId, topic, key, values, metrics ?? '');
     numbers[n++] = reading.ts;
     numbers[n++] = reading.receivedAt;
     numbers[n++] = reading.seq ?? NaN;
@@ -63,16 +56,12 @@ export function packReadings(readings: readonly NewReading[]): AppendEntry {
 
 /** Packs events for the writer. */
 export function packEvents(events: readonly NewEvent[]): AppendEntry {
-  const texts = new Array<string>(events.length * EVENT_TEXTS);
+  const texts: string[] = [];
   const numbers = new Float64Array(events.length * EVENT_NUMBERS);
-  let t = 0;
   let n = 0;
   for (const event of events) {
     const { deviceId, type, key, body } = event;
-    texts[t++] = deviceId;
-    texts[t++] = type;
-    texts[t++] = key;
-    texts[t++] = body;
+    texts.push(deviceId, type, key, body);
     numbers[n++] = event.ts;
     numbers[n++] = event.receivedAt;
     numbers[n++] = (event.link === 'native' ? 1 : 0) | (KIND_NUMBERS.get(event.identity)! << 2);
@@ -142,7 +131,7 @@ const VERDICTS: readonly Verdict[] = [{ outcome: 'stored' }, { outcome: 'duplica
 
 /** One verdict per row of an append of `rows` rows. */
 export function unpackVerdicts({ verdicts, failures }: AppendResult, rows: number): Verdict[] {
-  if (verdicts === null) return new Array<Verdict>(rows).fill(VERDICTS[STORED]!);
+  if (verdicts === null) return Array.from<Verdict>({ length: rows }).fill(VERDICTS[STORED]!);
   let failed = 0;
   return Array.from(verdicts, (code) =>
     code === FAILED ? { outcome: 'failed', detail: failures[failed++]! } : VERDICTS[code]!,

@@ -27,7 +27,6 @@ export function prepareDataDirectory(dataDir: string): void {
 
 function notADirectory(dataDir: string): StartupError {
   return new StartupError(
-    'DATA_DIR_NOT_A_DIRECTORY',
     `The data directory ${dataDir} cannot be used: it, or a part of its path, is a file.`,
     'Set DATA_DIR to a directory (it is made when missing), or move that file away.',
   );
@@ -36,7 +35,6 @@ function notADirectory(dataDir: string): StartupError {
 /** The data directory, or a file in it, cannot be written. `reason` is the system's code. */
 export function notWritable(dataDir: string, reason: string): StartupError {
   return new StartupError(
-    'DATA_DIR_NOT_WRITABLE',
     `The data directory ${dataDir} cannot be written (${reason}).`,
     'Give this user write access to it and make sure that the disk is neither full nor mounted read-only, or set DATA_DIR to another directory.',
   );

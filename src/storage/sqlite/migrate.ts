@@ -35,7 +35,6 @@ function versionOf(db: Sqlite.Database, path: string): number {
   const tables = db.prepare('select count(*) from sqlite_schema').pluck().get() as number;
   if (tables > 0 && db.pragma('application_id', { simple: true }) !== APPLICATION_ID) {
     throw new StartupError(
-      'DATA_FILE_FOREIGN',
       `The file ${path} is a database of another program. Nothing in it was changed.`,
       'Set DATA_DIR to another directory, or move the file away.',
     );
@@ -43,7 +42,6 @@ function versionOf(db: Sqlite.Database, path: string): number {
   const newest = migrations.at(-1)!.version;
   if (version > newest) {
     throw new StartupError(
-      'DATA_FILE_NEWER',
       `The file ${path} has schema version ${version}, made by a newer Signalbox; this one knows versions up to ${newest}.`,
       'Start the newer Signalbox again, or put the copy back that it made before its migration (*.backup beside the file).',
     );
@@ -72,7 +70,6 @@ function backUp(db: Sqlite.Database, path: string, version: number): string {
     renameSync(partial, backup);
   } catch (error) {
     throw new StartupError(
-      'BACKUP_FAILED',
       `The copy ${backup} that is made before a migration could not be written: ${String(error)}. Nothing was changed.`,
       'Make room on the disk (as much as the database file takes) and start again.',
     );

@@ -40,7 +40,6 @@ function takeLock(dataDir: string): Sqlite.Database {
     lock?.close();
     if (!sqliteCode(error).startsWith('SQLITE_BUSY')) throw startupProblem(dataDir, LOCK_FILE, error);
     throw new StartupError(
-      'DATA_DIR_IN_USE',
       `The data directory ${dataDir} is in use by another Signalbox process.`,
       'Stop the other process, or set DATA_DIR to a directory of its own for this one.',
     );
@@ -51,16 +50,14 @@ function startupProblem(dataDir: string, file: string, error: unknown): unknown 
   const code = sqliteCode(error);
   if (/^SQLITE_(NOTADB|CORRUPT)/.test(code)) {
     return new StartupError(
-      'DATA_FILE_DAMAGED',
       `The file ${join(dataDir, file)} is damaged or is no SQLite database (${code}). Nothing in it was changed.`,
       file === LOCK_FILE
         ? 'It holds no data: delete it and start again.'
         : `Put a backup in its place; or save what can be read with "sqlite3 ${file} .recover"; or, to start empty, move it aside together with ${file}-wal and ${file}-shm.`,
     );
   }
-  if (/^SQLITE_BUSY/.test(code)) {
+  if (code.startsWith('SQLITE_BUSY')) {
     return new StartupError(
-      'DATA_FILE_LOCKED',
       `The file ${join(dataDir, file)} is locked by another program.`,
       'Close the program that has it open for writing (a sqlite3 shell, a backup tool) and start again.',
     );

@@ -53,8 +53,7 @@ export interface Rows {
   readonly values: readonly unknown[];
 }
 
-export type QueryReply =
-  { readonly ok: true; readonly rows: Rows } | { readonly ok: false; readonly error: WireError };
+export type QueryReply = { readonly ok: true; readonly rows: Rows } | { readonly ok: false; readonly error: WireError };
 
 /** What every worker is started with. */
 export interface WorkerSettings {
@@ -71,7 +70,7 @@ export interface Request<T> {
 /** Worker to main thread: first `ready` or `refused`, then one `reply` per request. */
 export type WorkerMessage<T> =
   | { readonly type: 'ready'; readonly notes: readonly string[] }
-  | { readonly type: 'refused'; readonly code: string; readonly message: string; readonly hint: string }
+  | { readonly type: 'refused'; readonly message: string; readonly hint: string }
   | { readonly type: 'reply'; readonly id: number; readonly body: T };
 
 /** Milliseconds of a clock that never jumps and is the same in all threads of the process. */
