@@ -10,7 +10,9 @@ export interface Schema {
   latest: LatestTable;
   units: UnitTable;
   events: EventTable;
+  event_ids: EventIdTable;
   rejects: RejectTable;
+  reject_counts: RejectCountTable;
   messages: MessageTable;
   retained: RetainedTable;
   commands: CommandTable;
@@ -42,7 +44,7 @@ export interface ReadingTable {
   values: string;
 }
 
-/** Ids sent without a `ts`, kept 7 days. Primary key (device_id, id). `position` is that of the reading or event. */
+/** Ids of readings sent without a `ts`, kept 7 days. Primary key (device_id, id). `position` is that of the reading. */
 interface ReadingIdTable {
   device_id: string;
   id: string;
@@ -78,7 +80,10 @@ interface EventTable {
   body: string;
 }
 
-/** Primary key `seq`. `payload` holds the first 1,024 bytes, `size` the whole length. */
+/** The same for events: a device may number its readings and its events each from 1. */
+type EventIdTable = ReadingIdTable;
+
+/** Primary key `seq`, unique `id`; at most 10,000 per device and 100,000 in all. `payload` holds the first 1,024 bytes, `size` the whole length. */
 interface RejectTable {
   seq: Generated<number>;
   id: string;
@@ -91,6 +96,17 @@ interface RejectTable {
   size: number;
 }
 
+/**
+ * Kept by triggers, never written by hand. How many rejects each device has, and under `*` how many there are in all; `dropped`:
+ * how many the caps took.
+ */
+interface RejectCountTable {
+  device_id: string;
+  kept: number;
+  dropped: number;
+}
+
+/** Raw messages, the newest 1,000,000. Primary key `seq`. */
 interface MessageTable {
   seq: Generated<number>;
   topic: string;

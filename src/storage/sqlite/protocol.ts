@@ -1,0 +1,79 @@
+import type { StatementResult } from '../database.js';
+
+/** An error on its way between threads. `unavailable`: the database is the cause, not the statement. */
+export interface WireError {
+  readonly unavailable: boolean;
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface WireStatement {
+  readonly sql: string;
+  readonly parameters: readonly unknown[];
+}
+
+export interface JobEntry {
+  readonly kind: 'job';
+  readonly statements: readonly WireStatement[];
+}
+
+/** Rows for the log, packed (append.codec.ts): one text and one array of numbers whatever their count. */
+export interface AppendEntry {
+  readonly kind: 'readings' | 'events';
+  readonly text: string;
+  readonly numbers: Float64Array;
+}
+
+export type Entry = JobEntry | AppendEntry;
+
+/** One transaction. `expiresAt` (monotonic ms): from then on nobody waits for it any more. */
+export interface Batch {
+  readonly expiresAt: number;
+  readonly entries: readonly Entry[];
+}
+
+/** `verdicts` holds one code of `VERDICTS` per row, null where all were stored; `failures` the details of the failed ones in order. */
+export interface AppendResult {
+  readonly kind: 'append';
+  readonly verdicts: Uint8Array | null;
+  readonly failures: readonly string[];
+}
+
+export type EntryResult =
+  | { readonly kind: 'job'; readonly results: StatementResult[] }
+  | { readonly kind: 'error'; readonly error: WireError }
+  | AppendResult;
+
+export type BatchReply =
+  { readonly ok: true; readonly results: readonly EntryResult[] } | { readonly ok: false; readonly error: WireError };
+
+/** Values row by row, without the column names repeated. */
+export interface Rows {
+  readonly columns: readonly string[];
+  readonly values: readonly unknown[];
+}
+
+export type QueryReply = { readonly ok: true; readonly rows: Rows } | { readonly ok: false; readonly error: WireError };
+
+/** What every worker is started with. */
+export interface WorkerSettings {
+  readonly dataDir: string;
+  readonly busyTimeoutMs: number;
+}
+
+/** Main thread to worker; without `body` it asks the worker to close its files and end. */
+export interface Request<T> {
+  readonly id: number;
+  readonly body?: T;
+}
+
+/** Worker to main thread: first `ready` or `refused`, then one `reply` per request. */
+export type WorkerMessage<T> =
+  | { readonly type: 'ready'; readonly notes: readonly string[] }
+  | { readonly type: 'refused'; readonly message: string; readonly hint: string }
+  | { readonly type: 'reply'; readonly id: number; readonly body: T };
+
+/** Milliseconds of a clock that never jumps and is the same in all threads of the process. */
+export function monotonicMs(): number {
+  return Number(process.hrtime.bigint() / 1_000_000n);
+}

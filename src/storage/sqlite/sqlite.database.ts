@@ -1,0 +1,160 @@
+import { Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { Kysely } from 'kysely';
+import type { StorageConfig } from '../../config/storage.config.js';
+import { Database, type DatabaseStatus, type Statement, type StatementResult } from '../database.js';
+import type { NewEvent, NewReading, Verdict } from '../log.js';
+import type { Schema } from '../schema.js';
+import { StatementError, unavailable } from '../storage.errors.js';
+import { packEvents, packReadings, unpackVerdicts } from './append.codec.js';
+import { prepareDataDirectory } from './data-directory.js';
+import { COMMIT_LIMITS, type CommitLimits, GroupCommit } from './group-commit.js';
+import type { AppendEntry, Batch, BatchReply, Entry, EntryResult, JobEntry } from './protocol.js';
+import { SqliteReader } from './sqlite.reader.js';
+import { ThreadDialect } from './thread-dialect.js';
+import { WorkerLink } from './worker-link.js';
+import { workerUrl } from './worker-url.js';
+
+const PROBE_INTERVAL_MS = 1_000;
+const WRITER_HEAP_MB = 128;
+const PROBE: JobEntry = {
+  kind: 'job',
+  statements: [{ sql: "update sequences set next = next where name = 'log'", parameters: [] }],
+};
+
+/** The database as one SQLite file in the data directory, written and read in worker threads. */
+export class SqliteDatabase extends Database implements OnModuleInit, OnApplicationShutdown {
+  readonly sql = new Kysely<Schema>({
+    dialect: new ThreadDialect(() => Promise.reject(new Error('this connection only compiles'))),
+  });
+  private readonly logger = new Logger('Storage');
+  private readonly writer: WorkerLink<Batch, BatchReply>;
+  private readonly pointReader: SqliteReader;
+  private readonly scanReader: SqliteReader;
+  private readonly commits: GroupCommit;
+  private state: DatabaseStatus = 'starting';
+  private probe: NodeJS.Timeout | undefined;
+  private closing: Promise<void> | null = null;
+
+  constructor(
+    private readonly config: StorageConfig,
+    limits: CommitLimits = COMMIT_LIMITS,
+  ) {
+    super();
+    // Shorter than the deadline, so that the writer is free again when its callers give up.
+    const settings = { dataDir: config.dataDir, busyTimeoutMs: Math.floor(limits.deadlineMs * 0.6) };
+    this.writer = new WorkerLink({
+      name: 'writer',
+      url: workerUrl('writer'),
+      settings,
+      heapMb: WRITER_HEAP_MB,
+    });
+    this.pointReader = new SqliteReader('point reader', settings);
+    this.scanReader = new SqliteReader('scan reader', settings);
+    this.commits = new GroupCommit(
+      limits,
+      (batch) => this.writer.ask(batch),
+      (problem) => this.onOutcome(problem),
+    );
+  }
+
+  get status(): DatabaseStatus {
+    return this.state;
+  }
+
+  get point(): Kysely<Schema> {
+    return this.pointReader.kysely;
+  }
+
+  get scan(): Kysely<Schema> {
+    return this.scanReader.kysely;
+  }
+
+  /** Takes the data directory, migrates and opens. Throws StartupError where that cannot be. */
+  async onModuleInit(): Promise<void> {
+    prepareDataDirectory(this.config.dataDir);
+    await this.writer.start();
+    await Promise.all([this.pointReader.start(), this.scanReader.start()]);
+    this.state = 'up';
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.close();
+  }
+
+  /** Refuses what comes from now on, finishes all that was accepted before, and closes the file. May be called twice. */
+  close(): Promise<void> {
+    this.closing ??= this.drainAndClose();
+    return this.closing;
+  }
+
+  async write(job: readonly Statement[]): Promise<StatementResult[]> {
+    if (job.length === 0) return [];
+    let size = 0;
+    const statements = job.map(({ sql, parameters }) => {
+      size += sql.length;
+      return { sql, parameters: parameters.map((value) => ((size += sizeOf(value)), compact(value))) };
+    });
+    const result = await this.submit({ kind: 'job', statements }, statements.length, size);
+    if (result.kind === 'job') return result.results;
+    if (result.kind === 'error') throw new StatementError(result.error.code, result.error.message);
+    throw new Error('a job was answered like an append');
+  }
+
+  appendReadings(readings: readonly NewReading[]): Promise<Verdict[]> {
+    return this.append(readings.length, () => packReadings(readings));
+  }
+
+  appendEvents(events: readonly NewEvent[]): Promise<Verdict[]> {
+    return this.append(events.length, () => packEvents(events));
+  }
+
+  private async append(rows: number, pack: () => AppendEntry): Promise<Verdict[]> {
+    if (rows === 0) return [];
+    const entry = pack();
+    const result = await this.submit(entry, rows, entry.text.length + entry.numbers.byteLength);
+    if (result.kind !== 'append') throw new Error('an append was answered like a job');
+    return unpackVerdicts(result, rows);
+  }
+
+  private submit(entry: Entry, rows: number, size: number): Promise<EntryResult> {
+    if (this.state === 'starting' || this.closing) return Promise.reject(unavailable('the database is not open'));
+    return this.commits.submit(entry, rows, size);
+  }
+
+  private onOutcome(problem: string | null): void {
+    if (problem === null && this.state === 'down') {
+      this.state = 'up';
+      clearInterval(this.probe);
+      this.logger.log('the database commits again');
+    } else if (problem !== null && this.state === 'up') {
+      this.state = 'down';
+      this.logger.error(`the database does not commit; what is sent meanwhile is refused: ${problem}`);
+      this.probe = setInterval(() => this.probeCommit(), PROBE_INTERVAL_MS);
+    }
+  }
+
+  /** A commit of nothing, so that recovery needs no traffic. Its outcome is heard by {@link onOutcome}. */
+  private probeCommit(): void {
+    if (this.commits.idle) this.commits.submit(PROBE, 1, 0).catch(() => undefined);
+  }
+
+  private async drainAndClose(): Promise<void> {
+    clearInterval(this.probe);
+    await this.commits.drain();
+    await Promise.all([this.pointReader.stop(), this.scanReader.stop()]);
+    await this.writer.stop();
+    clearInterval(this.probe);
+    this.state = 'stopped';
+  }
+}
+
+function sizeOf(value: unknown): number {
+  return typeof value === 'string' ? value.length : ArrayBuffer.isView(value) ? value.byteLength : 8;
+}
+
+/** A view on a part of a buffer (a payload inside its network chunk) would take that whole buffer along to the worker. */
+function compact(value: unknown): unknown {
+  return ArrayBuffer.isView(value) && value.byteLength < value.buffer.byteLength
+    ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice()
+    : value;
+}

@@ -1,0 +1,126 @@
+import type Sqlite from 'better-sqlite3';
+import type { StatementResult } from '../database.js';
+import { LogAppender } from './log-appender.js';
+import { openForWriting } from './open-file.js';
+import {
+  type AppendEntry,
+  type AppendResult,
+  type Batch,
+  type BatchReply,
+  type Entry,
+  type EntryResult,
+  type JobEntry,
+  monotonicMs,
+  type WireStatement,
+  type WorkerSettings,
+} from './protocol.js';
+import { isDatabaseFault, wireError } from './sqlite-fault.js';
+import { StatementCache } from './statement-cache.js';
+
+/** All that lives as long as one connection. It is thrown away whole after a rollback, and with it every memory of what was not committed. */
+class Session {
+  readonly appender: LogAppender;
+  readonly statements: StatementCache;
+  readonly begin: Sqlite.Statement;
+  readonly commit: Sqlite.Statement;
+  readonly savepoint: Sqlite.Statement;
+  readonly release: Sqlite.Statement;
+  readonly rollBackTo: Sqlite.Statement;
+
+  constructor(readonly db: Sqlite.Database) {
+    this.appender = new LogAppender(db);
+    this.statements = new StatementCache(db);
+    this.begin = db.prepare('begin immediate');
+    this.commit = db.prepare('commit');
+    this.savepoint = db.prepare('savepoint job');
+    this.release = db.prepare('release job');
+    this.rollBackTo = db.prepare('rollback to job');
+  }
+}
+
+type Append = (appender: LogAppender, entry: AppendEntry) => AppendResult;
+
+/** Runs batches, each as one transaction with one fsync. Needs no help after a failure: the next batch begins afresh. */
+export class Writer {
+  private session: Session | null = null;
+
+  constructor(private readonly settings: WorkerSettings) {}
+
+  run({ expiresAt, entries }: Batch): BatchReply {
+    if (monotonicMs() >= expiresAt) {
+      return {
+        ok: false,
+        error: { unavailable: true, code: 'EXPIRED', message: 'the deadline passed before it began' },
+      };
+    }
+    try {
+      return { ok: true, results: this.transact(entries) };
+    } catch (error) {
+      return { ok: false, error: wireError(error, true) };
+    }
+  }
+
+  /** Writes the log back into the database file and closes it. */
+  close(): void {
+    if (!this.session) return;
+    const { db } = this.session;
+    this.session = null;
+    db.pragma('optimize');
+    db.pragma('wal_checkpoint(truncate)');
+    db.close();
+  }
+
+  private transact(entries: readonly Entry[]): EntryResult[] {
+    try {
+      return this.attempt(entries, (appender, entry) => appender.append(entry));
+    } catch (error) {
+      if (isDatabaseFault(error)) throw error;
+      // A job keeps its errors to itself, so this one is a row's: find that row and store its neighbours.
+      return this.attempt(entries, (appender, entry) => appender.appendOneByOne(entry));
+    }
+  }
+
+  private attempt(entries: readonly Entry[], append: Append): EntryResult[] {
+    const session = (this.session ??= new Session(openForWriting(this.settings.dataDir, this.settings.busyTimeoutMs)));
+    const { db, appender } = session;
+    try {
+      session.begin.run();
+      const results = entries.map((entry) => (entry.kind === 'job' ? runJob(session, entry) : append(appender, entry)));
+      appender.flush();
+      session.commit.run();
+      return results;
+    } catch (error) {
+      this.session = null;
+      db.close();
+      throw error;
+    }
+  }
+}
+
+function runJob(session: Session, { statements }: JobEntry): EntryResult {
+  session.appender.flush();
+  session.savepoint.run();
+  try {
+    const results = statements.map((statement) => runStatement(session, statement));
+    session.release.run();
+    return { kind: 'job', results };
+  } catch (error) {
+    if (isDatabaseFault(error) || !session.db.inTransaction) throw error;
+    session.rollBackTo.run();
+    session.release.run();
+    return { kind: 'error', error: wireError(error, false) };
+  }
+}
+
+function runStatement({ statements, appender }: Session, { sql, parameters }: WireStatement): StatementResult {
+  const statement = statements.prepare(sql);
+  let result: StatementResult;
+  if (statement.reader) {
+    const rows = statement.all(...parameters) as Record<string, unknown>[];
+    result = { rows, changes: statement.readonly ? 0 : rows.length };
+  } else {
+    result = { rows: [], changes: statement.run(...parameters).changes };
+  }
+  if (result.changes > 0 && /\bdevices\b/i.test(sql)) appender.devices.clear();
+  return result;
+}

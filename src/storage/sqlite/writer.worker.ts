@@ -1,0 +1,19 @@
+import { workerData } from 'node:worker_threads';
+import { holdDirectory } from './open-file.js';
+import type { Batch, BatchReply, WorkerSettings } from './protocol.js';
+import { serve } from './worker-shell.js';
+import { Writer } from './writer.js';
+
+serve<Batch, BatchReply>(() => {
+  const settings = workerData as WorkerSettings;
+  const { lock, notes } = holdDirectory(settings.dataDir);
+  const writer = new Writer(settings);
+  return {
+    notes,
+    answer: (batch) => writer.run(batch),
+    close: () => {
+      writer.close();
+      lock.close();
+    },
+  };
+});
