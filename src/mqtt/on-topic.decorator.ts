@@ -1,4 +1,7 @@
+import { applyDecorators, UseFilters } from '@nestjs/common';
 import { EventPattern } from '@nestjs/microservices';
+import { RpcFilter } from '../common/rpc.filter.js';
+import type { TopicMessage } from './message.js';
 import { MQTT_TRANSPORT } from './mqtt-transport.js';
 
 /**
@@ -11,6 +14,8 @@ export interface OnTopicOptions {
   readonly role?: HandlerRole;
 }
 
+type BatchHandler = (messages: readonly TopicMessage[]) => Promise<void>;
+
 /**
  * Registers a handler for a topic template: levels, `{name}` for one level that is passed as `params.name`, `{name#}` at the
  * end for all that is left. `{prefix}` is TOPIC_PREFIX; a template that is exactly `{foreign}` or `{logged}` stands for the
@@ -18,8 +23,12 @@ export interface OnTopicOptions {
  *
  * The handler gets a batch, `(messages: readonly TopicMessage[]) => Promise<void>`: all messages for its template that came
  * in during one turn of the event loop, in order of arrival. Its promise is their acknowledgement: resolved = all are
- * acknowledged, rejected = none is and their connections are dropped, so that they are sent again.
+ * acknowledged, rejected = none is and their connections are dropped, so that they are sent again. Errors keep their code.
  */
-export function OnTopic(template: string, options: OnTopicOptions = {}): MethodDecorator {
-  return EventPattern({ template, role: options.role ?? 'handle' }, MQTT_TRANSPORT);
+export function OnTopic(
+  template: string,
+  options: OnTopicOptions = {},
+): (target: object, key: string | symbol, descriptor: TypedPropertyDescriptor<BatchHandler>) => void {
+  const role: HandlerRole = options.role ?? 'handle';
+  return applyDecorators(EventPattern<string>(template, MQTT_TRANSPORT, { role }), UseFilters(RpcFilter));
 }

@@ -1,0 +1,54 @@
+import { Aedes, type AedesOptions, type Client, type PublishPacket } from 'aedes';
+import { TopicCache } from '../topic-cache.js';
+import type { SessionStore } from './session.store.js';
+import { TopicTree } from './topic-tree.js';
+
+type Done = (error?: Error) => void;
+type Deliver = Parameters<Aedes['subscribe']>[1];
+/** As aedes calls itself; its types know only the form without a client. */
+type PublishOf = (packet: PublishPacket, client: Client | null, done: Done) => void;
+
+const nothing = (): void => {};
+
+/**
+ * aedes, which skips its fan-out where nobody subscribes to the topic, neither live nor in a stored session, and lets no
+ * publisher wait for the sockets of subscribers.
+ */
+export class Broker extends Aedes {
+  private readonly filters = new TopicTree<{ count: number }>();
+  private readonly wanted = new TopicCache<boolean>(
+    (topic) => this.filters.matchingTopic(topic).length > 0 || this.sessions.hasSubscriber(topic),
+  );
+
+  constructor(
+    private readonly sessions: SessionStore,
+    options: AedesOptions,
+  ) {
+    super({ ...options, persistence: sessions });
+  }
+
+  override publish(packet: PublishPacket, clientOrDone: Client | null | Done, done: Done = nothing): void {
+    const [client, callback] = typeof clientOrDone === 'function' ? [null, clientOrDone] : [clientOrDone, done];
+    const { topic } = packet;
+    // aedes tells other brokers of a cluster about itself; there are none.
+    if (topic.startsWith('$')) return callback();
+    if (!packet.retain && !this.wanted.get(topic)) return callback();
+    (super.publish as unknown as PublishOf).call(this, packet, client, nothing);
+    callback();
+  }
+
+  override subscribe(topic: string, deliver: Deliver, done: () => void): void {
+    const known = this.filters.get(topic);
+    if (known) known.count++;
+    else this.filters.set(topic, { count: 1 });
+    this.wanted.clear();
+    super.subscribe(topic, deliver, done);
+  }
+
+  override unsubscribe(topic: string, deliver: Deliver, done: () => void): void {
+    const known = this.filters.get(topic);
+    if (known && --known.count === 0) this.filters.delete(topic);
+    this.wanted.clear();
+    super.unsubscribe(topic, deliver, done);
+  }
+}

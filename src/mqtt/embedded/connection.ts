@@ -1,0 +1,48 @@
+import type { Client } from 'aedes';
+import type { FrameGuard } from './frame.guard.js';
+
+/** A publish in the order of its arrival; its end may come at any time. */
+export interface Slot {
+  /** True once it is decided. */
+  readonly settled: boolean;
+  /** Bytes that it counts in the flow. */
+  readonly bytes: number;
+  /** Lets aedes acknowledge it, or not. */
+  release(): void;
+}
+
+/** What is kept of one connected client: its guard, its subscriptions, and its publishes in order of arrival. */
+export class Connection {
+  readonly filters = new Set<string>();
+  /** Ids of QoS 2 publishes that are with their handlers [MQTT-4.3.3-2]. */
+  readonly qos2InFlight = new Set<number>();
+  private slots: Slot[] = [];
+  private head = 0;
+
+  constructor(
+    readonly guard: FrameGuard,
+    readonly client: Client,
+    readonly address: string,
+  ) {}
+
+  get idle(): boolean {
+    return this.head === this.slots.length;
+  }
+
+  add(slot: Slot): void {
+    this.slots.push(slot);
+  }
+
+  /** Releases what is settled, in order of arrival and no further than the first that is not [MQTT-4.6.0-2, -3]. */
+  release(): void {
+    for (let slot = this.slots[this.head]; slot?.settled; slot = this.slots[this.head]) {
+      this.head++;
+      slot.release();
+      this.guard.settle(slot.bytes);
+    }
+    if (this.head === this.slots.length) {
+      this.slots = [];
+      this.head = 0;
+    }
+  }
+}

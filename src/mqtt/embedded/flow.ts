@@ -1,0 +1,65 @@
+import type { FrameGuard } from './frame.guard.js';
+
+/** Bytes of publishes in flight over all clients, above which each client may have only one. */
+const MAX_BYTES_IN_FLIGHT = 64 * 1_048_576;
+
+/** What all connections share: how much is in flight, and whether anything is taken in at all. */
+export class Flow {
+  stopped = false;
+  private bytes = 0;
+  private readonly waiting = new Set<FrameGuard>();
+
+  constructor(
+    /** Publishes per second of one client; 0 = no limit. */
+    readonly rate: number,
+    private readonly maxBytes = MAX_BYTES_IN_FLIGHT,
+  ) {}
+
+  get full(): boolean {
+    return this.bytes >= this.maxBytes;
+  }
+
+  add(bytes: number): void {
+    this.bytes += bytes;
+  }
+
+  /** Lets those go on that waited for room. */
+  remove(bytes: number): void {
+    this.bytes -= bytes;
+    if (this.waiting.size === 0 || this.full) return;
+    const guards = [...this.waiting];
+    this.waiting.clear();
+    for (const guard of guards) guard.goOn();
+  }
+
+  wait(guard: FrameGuard): void {
+    this.waiting.add(guard);
+  }
+
+  leave(guard: FrameGuard): void {
+    this.waiting.delete(guard);
+  }
+}
+
+/** Publishes that one client may still send: refilled at `rate` a second, ten seconds' worth at most. */
+export class TokenBucket {
+  private tokens: number;
+  private filledAt = performance.now();
+
+  constructor(private readonly rate: number) {
+    this.tokens = rate * 10;
+  }
+
+  /** True where one more may pass now. */
+  take(): boolean {
+    if (this.rate === 0) return true;
+    if (this.tokens < 1) {
+      const now = performance.now();
+      this.tokens = Math.min(this.tokens + ((now - this.filledAt) / 1_000) * this.rate, this.rate * 10);
+      this.filledAt = now;
+      if (this.tokens < 1) return false;
+    }
+    this.tokens--;
+    return true;
+  }
+}

@@ -1,0 +1,195 @@
+import type { Client, PublishPacket } from 'aedes';
+import { matchesFilter } from '../../common/topic.js';
+import type { Delivery } from '../link.js';
+import type { InboundMessage } from '../message.js';
+import { TopicCache } from '../topic-cache.js';
+import type { AccessRules } from './access-rules.js';
+import type { Audit } from './audit.js';
+import type { Connection, Slot } from './connection.js';
+import type { RetainedMessages } from './retained-messages.js';
+import type { SessionStore } from './session.store.js';
+
+/** QoS 2 publishes of one client that may wait for their PUBREL. */
+export const MAX_HALF_OPEN = 1_000;
+
+type Done = (error?: Error | null) => void;
+
+interface Verdict {
+  readonly problem: string | null;
+  /** One of our handlers wants it. */
+  readonly ours: boolean;
+}
+
+export interface IntakeParts {
+  readonly rules: AccessRules;
+  readonly retained: RetainedMessages;
+  readonly sessions: SessionStore;
+  readonly audit: Audit;
+  readonly connectionOf: (client: Client) => Connection | undefined;
+}
+
+/**
+ * Takes publishes in from aedes' `authorizePublish`, the only hook before the acknowledgement, and calls back when our
+ * handlers (and the retained store) are done: in order of arrival per connection, never on one that is gone.
+ */
+export class Intake {
+  private filters: readonly string[] = [];
+  private deliver: (delivery: Delivery) => void = () => {};
+  private stopped = false;
+  private readonly verdicts = new TopicCache<Verdict>((topic) => ({
+    problem: this.parts.rules.refusePublish(topic),
+    ours: this.filters.some((filter) => matchesFilter(filter, topic)),
+  }));
+
+  constructor(private readonly parts: IntakeParts) {}
+
+  start(filters: readonly string[], deliver: (delivery: Delivery) => void): void {
+    this.filters = filters;
+    this.deliver = deliver;
+  }
+
+  stop(): void {
+    this.stopped = true;
+  }
+
+  readonly authorizePublish = (client: Client | null, packet: PublishPacket, done: Done): void => {
+    // aedes gives a will as it stood in the CONNECT, which has no command.
+    const connection =
+      client && (packet.cmd as string | undefined) === 'publish' ? this.parts.connectionOf(client) : null;
+    const publish = new Publish(this.parts, connection ?? null, client?.id ?? null, packet, done);
+    this.parts.audit.received++;
+    connection?.add(publish);
+    const { problem, ours } = this.verdicts.get(packet.topic);
+    if (this.stopped && !connection) publish.fail(new Error('the broker is stopping'));
+    else if (problem !== null) publish.refuse('topic', problem);
+    else if (publish.mayPass()) {
+      if (ours) this.deliver(publish);
+      else publish.ack();
+    }
+  };
+
+  /** Hands a message of our own to our handlers; resolves when they and the retained store are done. */
+  async offer(packet: PublishPacket, toHandlers: boolean): Promise<void> {
+    const { problem, ours } = this.verdicts.get(packet.topic);
+    if (problem !== null) throw new Error(problem);
+    await new Promise<void>((resolve, reject) => {
+      const publish = new Publish(this.parts, null, null, packet, (error) => (error ? reject(error) : resolve()));
+      if (!publish.mayPass()) return;
+      if (ours && toHandlers) this.deliver(publish);
+      else publish.ack();
+    });
+  }
+}
+
+/** One publish on its way through our handlers. */
+class Publish implements Delivery, Slot {
+  readonly message: InboundMessage;
+  settled = false;
+  private over = false;
+  private readonly id: number | null;
+
+  constructor(
+    private readonly parts: IntakeParts,
+    private readonly connection: Connection | null,
+    clientId: string | null,
+    private readonly packet: PublishPacket,
+    private readonly done: Done,
+  ) {
+    this.id = connection && packet.qos > 0 ? (packet.messageId ?? 0) : null;
+    this.message = {
+      topic: packet.topic,
+      payload: packet.payload as Buffer,
+      qos: packet.qos,
+      retain: packet.retain,
+      replayed: false,
+      clientId,
+      receivedAt: Date.now(),
+    };
+  }
+
+  get bytes(): number {
+    return this.packet.length ?? 0;
+  }
+
+  /** False where the publish is refused, or is a double that must not be handled again; then it is settled already. */
+  mayPass(): boolean {
+    const { connection, packet, id } = this;
+    if (id === 0) return this.refuse('packet_id', 'packet id 0'); // [MQTT-2.3.1-1]
+    if (connection && id !== null && packet.qos === 2) {
+      const { sessions } = this.parts;
+      if (connection.qos2InFlight.has(id) || sessions.isHalfOpen(connection.client.id, id)) {
+        // aedes finds it stored by then, and only sends PUBREC.
+        this.parts.audit.count('doubled');
+        this.settle();
+        return false;
+      }
+      if (sessions.halfOpenCount(connection.client.id) + connection.qos2InFlight.size >= MAX_HALF_OPEN)
+        return this.refuse('half_open', `more than ${MAX_HALF_OPEN} QoS 2 publishes without PUBREL`);
+      connection.qos2InFlight.add(id);
+    }
+    if (packet.retain) {
+      const problem = this.parts.retained.admit(this.message, this.message.clientId);
+      if (problem !== null) return this.refuse('retained', problem);
+    }
+    return true;
+  }
+
+  ack(): void {
+    if (this.over) return;
+    this.over = true;
+    if (!this.packet.retain) return this.settle();
+    this.parts.retained.commit(this.message).then(
+      () => this.settle(),
+      (error: unknown) => this.drop(error instanceof Error ? error : new Error(String(error))),
+    );
+  }
+
+  fail(error: Error): void {
+    if (this.over) return;
+    this.over = true;
+    this.drop(error);
+  }
+
+  refuse(why: 'topic' | 'packet_id' | 'retained' | 'half_open', detail: string): false {
+    this.over = true;
+    this.parts.audit.note(`refused.${why}`, 'publish refused, client closed', () => ({
+      detail,
+      topic: this.message.topic.slice(0, 256),
+      client: this.message.clientId,
+      address: this.connection?.address,
+    }));
+    this.end(new Error(detail));
+    return false;
+  }
+
+  release(): void {
+    const { connection } = this;
+    if (connection && this.packet.qos === 2) connection.qos2InFlight.delete(this.id!);
+    if (this.failed) return;
+    // An acknowledgement on a connection that is gone means nothing; a QoS 0 message still goes to its subscribers.
+    if (connection?.client.closed && this.packet.qos > 0) return;
+    this.parts.audit.acked++;
+    this.done(null);
+  }
+
+  private failed = false;
+
+  private settle(): void {
+    this.settled = true;
+    if (this.connection) this.connection.release();
+    else this.release();
+  }
+
+  private drop(error: Error): void {
+    this.parts.audit.failed++;
+    this.end(error);
+  }
+
+  /** aedes closes the connection at an error, without an acknowledgement. */
+  private end(error: Error): void {
+    this.failed = true;
+    this.done(error);
+    this.settled = true;
+    this.connection?.release();
+  }
+}

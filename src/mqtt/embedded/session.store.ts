@@ -1,0 +1,290 @@
+import { Readable } from 'node:stream';
+import type { AedesPublishPacket, PubrelPacket, Subscription } from 'aedes';
+import type { RetainedMessages } from './retained-messages.js';
+import { TopicTree } from './topic-tree.js';
+
+/** Bounds on what is kept for clients that connect with clean session = 0. */
+export interface SessionLimits {
+  /** Messages kept for a client that is away; newer ones are dropped and counted. */
+  readonly offlineQueue: number;
+  /** Messages unacknowledged by a client that is connected; one more closes it. */
+  readonly onlineQueue: number;
+  /** Sessions of clients that are away; the longest absent is forgotten first. */
+  readonly sessions: number;
+  /** How long a client may be away, in milliseconds. */
+  readonly maxAgeMs: number;
+}
+
+export const SESSION_LIMITS: SessionLimits = {
+  offlineQueue: 1_000,
+  onlineQueue: 10_000,
+  sessions: 10_000,
+  maxAgeMs: 24 * 3_600_000,
+};
+
+const SWEEP_MS = 60_000;
+
+interface Named {
+  readonly id: string;
+}
+type Outgoing = AedesPublishPacket | PubrelPacket;
+type Filter = Pick<Subscription, 'topic' | 'qos'>;
+
+interface Session {
+  readonly filters: Map<string, Filter>;
+  /** By broker counter, in order of publishing. */
+  readonly outgoing: Map<number, Outgoing>;
+  readonly counterOfId: Map<number, number>;
+}
+
+/**
+ * The state of sessions in memory, bounded, as aedes' persistence interface asks for it. Sessions end with the process
+ * (session present = 0 after a restart); retained messages are kept by {@link RetainedMessages}.
+ */
+export class SessionStore {
+  private readonly sessions = new Map<string, Session>();
+  /** Ids of QoS 2 publishes whose PUBREL has not come, by client [MQTT-4.3.3-2]. */
+  private readonly halfOpen = new Map<string, Set<number>>();
+  private readonly wills = new Map<string, object>();
+  /** Clients with a session that are away, and since when; the longest absent first. */
+  private readonly away = new Map<string, number>();
+  private readonly subscribers = new TopicTree<Map<string, number>>();
+  private sweeper: NodeJS.Timeout | null = null;
+
+  constructor(
+    private readonly retained: RetainedMessages,
+    /** True for a subscription that was refused: aedes stores all filters of a packet as soon as one is granted. */
+    private readonly isRefused: (subscription: object) => boolean,
+    private readonly onDropped: (why: 'offline_queue' | 'session') => void,
+    private readonly limits: SessionLimits = SESSION_LIMITS,
+  ) {}
+
+  /** aedes checks that this is an async function. */
+  async setup(): Promise<void> {
+    this.sweeper = setInterval(() => this.sweep(), SWEEP_MS).unref();
+  }
+
+  stop(): void {
+    if (this.sweeper) clearInterval(this.sweeper);
+  }
+
+  hasSubscriber(topic: string): boolean {
+    return this.subscribers.matchingTopic(topic).length > 0;
+  }
+
+  /** How many QoS 2 publishes of a client wait for their PUBREL. */
+  halfOpenCount(clientId: string): number {
+    return this.halfOpen.get(clientId)?.size ?? 0;
+  }
+
+  isHalfOpen(clientId: string, messageId: number): boolean {
+    return this.halfOpen.get(clientId)?.has(messageId) ?? false;
+  }
+
+  connected(clientId: string): void {
+    this.away.delete(clientId);
+  }
+
+  /** What is kept of the session from now on counts against the limits. */
+  disconnected(clientId: string, clean: boolean): void {
+    if (clean) {
+      this.end(clientId);
+      return;
+    }
+    const session = this.sessions.get(clientId);
+    if (!session && !this.halfOpen.has(clientId)) return;
+    if (session) this.trim(session);
+    this.away.delete(clientId);
+    this.away.set(clientId, Date.now());
+    this.sweep();
+  }
+
+  async addSubscriptions({ id }: Named, subscriptions: readonly Subscription[]): Promise<void> {
+    for (const subscription of subscriptions) {
+      if (this.isRefused(subscription)) continue;
+      const { topic, qos } = subscription;
+      const session = this.session(id);
+      session.filters.set(topic, { topic, qos });
+      this.forget(topic, id);
+      // QoS 0 is not queued for a client that is away.
+      if (qos === 0) continue;
+      const clients = this.subscribers.get(topic) ?? new Map<string, number>();
+      this.subscribers.set(topic, clients.set(id, qos));
+    }
+  }
+
+  async removeSubscriptions({ id }: Named, topics: readonly string[]): Promise<void> {
+    const session = this.sessions.get(id);
+    for (const topic of topics) if (session?.filters.delete(topic)) this.forget(topic, id);
+  }
+
+  async subscriptionsByClient({ id }: Named): Promise<Filter[]> {
+    return [...(this.sessions.get(id)?.filters.values() ?? [])].map((filter) => ({ ...filter }));
+  }
+
+  async subscriptionsByTopic(topic: string): Promise<{ clientId: string; topic: string; qos: number }[]> {
+    const found = this.subscribers.matchingTopic(topic);
+    return found.flatMap((clients) => [...clients].map(([clientId, qos]) => ({ clientId, topic, qos })));
+  }
+
+  /** Called when a client starts a clean session: nothing of an older one may survive [MQTT-3.1.2-6]. */
+  async cleanSubscriptions({ id }: Named): Promise<void> {
+    this.end(id);
+  }
+
+  async cleanIncoming({ id }: Named): Promise<void> {
+    this.halfOpen.delete(id);
+  }
+
+  async outgoingEnqueue({ clientId }: { readonly clientId: string }, packet: AedesPublishPacket): Promise<void> {
+    this.enqueue(clientId, packet);
+  }
+
+  async outgoingEnqueueCombi(
+    subscribers: readonly { readonly clientId: string }[],
+    packet: AedesPublishPacket,
+  ): Promise<void> {
+    for (const { clientId } of subscribers) this.enqueue(clientId, packet);
+  }
+
+  /** Notes the packet id under which a message went out, or that its PUBREC came. Rejects where the queue is full. */
+  async outgoingUpdate({ id }: Named, packet: Outgoing): Promise<void> {
+    const session = this.session(id);
+    const messageId = packet.messageId ?? 0;
+    if (packet.cmd === 'pubrel') {
+      const counter = session.counterOfId.get(messageId);
+      if (counter === undefined) throw new Error('no such packet');
+      session.outgoing.set(counter, packet);
+      return;
+    }
+    // A subscription that became live while the message was on its way has not queued it yet.
+    const counter = packet.brokerCounter;
+    const queued = session.outgoing.get(counter) ?? this.enqueue(id, packet);
+    if (!queued) throw new Error('too many messages wait for their acknowledgement');
+    session.outgoing.set(counter, { ...queued, messageId });
+    session.counterOfId.set(messageId, counter);
+  }
+
+  async outgoingClearMessageId({ id }: Named, packet: Partial<AedesPublishPacket>): Promise<Outgoing | undefined> {
+    const session = this.sessions.get(id);
+    if (!session) return undefined;
+    const { messageId } = packet;
+    const counter = messageId === undefined ? packet.brokerCounter : session.counterOfId.get(messageId);
+    if (counter === undefined) return undefined;
+    const queued = session.outgoing.get(counter);
+    session.outgoing.delete(counter);
+    if (queued?.messageId !== undefined) session.counterOfId.delete(queued.messageId);
+    return queued;
+  }
+
+  outgoingStream({ id }: Named): Readable {
+    return Readable.from([...(this.sessions.get(id)?.outgoing.values() ?? [])]);
+  }
+
+  /**
+   * Rejects for an id that is new. A publish takes the id in the same step, so that its double right behind it is known:
+   * aedes stores it only later, and would publish both.
+   */
+  async incomingGetPacket({ id }: Named, packet: { readonly cmd: string; messageId?: number }): Promise<object> {
+    const messageId = packet.messageId ?? 0;
+    if (this.isHalfOpen(id, messageId)) return packet;
+    if (packet.cmd === 'publish') this.open(id).add(messageId);
+    throw new Error('no such packet');
+  }
+
+  async incomingStorePacket({ id }: Named, packet: { readonly messageId?: number }): Promise<void> {
+    this.open(id).add(packet.messageId ?? 0);
+  }
+
+  async incomingDelPacket({ id }: Named, packet: { readonly messageId?: number }): Promise<void> {
+    const ids = this.halfOpen.get(id);
+    if (!ids?.delete(packet.messageId ?? 0)) throw new Error('no such packet');
+    if (ids.size === 0) this.halfOpen.delete(id);
+  }
+
+  async putWill({ id }: Named, will: { clientId?: string }): Promise<void> {
+    will.clientId = id;
+    this.wills.set(id, will);
+  }
+
+  async getWill({ id }: Named): Promise<object | undefined> {
+    return this.wills.get(id);
+  }
+
+  async delWill({ id }: Named): Promise<object | undefined> {
+    const will = this.wills.get(id);
+    this.wills.delete(id);
+    return will;
+  }
+
+  /** Wills of brokers that died. There is one broker, and its wills die with it. */
+  streamWill(): Readable {
+    return Readable.from([]);
+  }
+
+  /** Written by the intake before the acknowledgement. */
+  async storeRetained(): Promise<void> {}
+
+  createRetainedStreamCombi(filters: readonly string[]): Readable {
+    return Readable.from(this.retained.matching(filters));
+  }
+
+  private enqueue(id: string, packet: AedesPublishPacket): AedesPublishPacket | null {
+    const { outgoing } = this.session(id);
+    const limit = this.away.has(id) ? this.limits.offlineQueue : this.limits.onlineQueue;
+    if (outgoing.size >= limit) {
+      this.onDropped('offline_queue');
+      return null;
+    }
+    const { brokerId, brokerCounter, topic, payload, qos, retain } = packet;
+    const copy = { cmd: 'publish', brokerId, brokerCounter, topic, payload, qos, retain, dup: false } as const;
+    outgoing.set(brokerCounter, copy);
+    return copy;
+  }
+
+  private session(id: string): Session {
+    let session = this.sessions.get(id);
+    if (!session) {
+      session = { filters: new Map(), outgoing: new Map(), counterOfId: new Map() };
+      this.sessions.set(id, session);
+    }
+    return session;
+  }
+
+  private open(id: string): Set<number> {
+    let ids = this.halfOpen.get(id);
+    if (!ids) this.halfOpen.set(id, (ids = new Set()));
+    return ids;
+  }
+
+  private forget(topic: string, id: string): void {
+    const clients = this.subscribers.get(topic);
+    if (clients?.delete(id) && clients.size === 0) this.subscribers.delete(topic);
+  }
+
+  private end(id: string): void {
+    for (const topic of this.sessions.get(id)?.filters.keys() ?? []) this.forget(topic, id);
+    this.sessions.delete(id);
+    this.halfOpen.delete(id);
+    this.away.delete(id);
+  }
+
+  private trim({ outgoing, counterOfId }: Session): void {
+    let excess = outgoing.size - this.limits.offlineQueue;
+    for (const [counter, { messageId }] of [...outgoing].reverse()) {
+      if (excess-- <= 0) break;
+      outgoing.delete(counter);
+      if (messageId !== undefined) counterOfId.delete(messageId);
+      this.onDropped('offline_queue');
+    }
+  }
+
+  private sweep(): void {
+    const oldest = Date.now() - this.limits.maxAgeMs;
+    for (const [id, since] of this.away) {
+      if (since > oldest && this.away.size <= this.limits.sessions) break;
+      this.end(id);
+      this.onDropped('session');
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import type { Client, SubscribePacket, Subscription } from 'aedes';
+import type { AccessRules } from './access-rules.js';
+import type { Audit } from './audit.js';
+import type { Connection } from './connection.js';
+
+const MAX_PER_CLIENT = 50;
+const MAX_PER_PACKET = 8;
+
+/**
+ * Decides on subscriptions, when their packet is parsed: aedes asks for each filter alone, stores all filters of a packet
+ * once one is granted, and tells nobody how many there are. Refused filters get 0x80 [MQTT-3.9.3-2].
+ */
+export class SubscriptionRules {
+  private readonly refused = new WeakSet<object>();
+
+  constructor(
+    private readonly rules: AccessRules,
+    private readonly audit: Audit,
+    private readonly connectionOf: (client: Client) => Connection | undefined,
+  ) {}
+
+  readonly isRefused = (subscription: object): boolean => this.refused.has(subscription);
+
+  /** Marks the filters of a packet that are refused. */
+  judge(connection: Connection, { subscriptions }: SubscribePacket): void {
+    for (const [i, subscription] of subscriptions.entries()) {
+      const filter = subscription.topic;
+      const problem =
+        i >= MAX_PER_PACKET
+          ? `more than ${MAX_PER_PACKET} filters in one packet`
+          : !connection.filters.has(filter) && connection.filters.size >= MAX_PER_CLIENT
+            ? `more than ${MAX_PER_CLIENT} subscriptions of one client`
+            : this.rules.refuseSubscribe(filter);
+      if (problem === null) {
+        connection.filters.add(filter);
+        continue;
+      }
+      this.refused.add(subscription);
+      this.audit.note('refused.subscribe', 'subscription refused', () => ({
+        detail: problem,
+        filter: filter.slice(0, 256),
+        client: connection.client.id,
+        address: connection.address,
+      }));
+    }
+  }
+
+  readonly authorizeSubscribe = (
+    client: Client,
+    subscription: Subscription,
+    done: (error: Error | null, subscription?: Subscription | null) => void,
+  ): void => {
+    // A restored session brings filters that came in no packet of this connection.
+    this.connectionOf(client)?.filters.add(subscription.topic);
+    done(null, this.refused.has(subscription) ? null : subscription);
+  };
+
+  readonly unsubscribed = (topics: readonly string[], client: Client): void => {
+    const connection = this.connectionOf(client);
+    for (const topic of topics) connection?.filters.delete(topic);
+  };
+}

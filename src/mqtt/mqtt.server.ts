@@ -1,0 +1,172 @@
+import { Injectable } from '@nestjs/common';
+import { BaseRpcContext, type MessageHandler, Server } from '@nestjs/microservices';
+import { isObservable, lastValueFrom } from 'rxjs';
+import { matchesFilter } from '../common/topic.js';
+import { TopicConfig } from '../config/topic.config.js';
+import { HandlerRoute, type Match, matchRoutes } from './handler-route.js';
+import { type Delivery, MqttLink } from './link.js';
+import type { TopicMessage } from './message.js';
+import { MQTT_TRANSPORT } from './mqtt-transport.js';
+import type { HandlerRole } from './on-topic.decorator.js';
+import { TopicCache } from './topic-cache.js';
+
+/** How long a stop waits for handlers that still run. */
+const DRAIN_MS = 8_000;
+
+/** A delivery and how many of its handlers are still to resolve. */
+class Pending {
+  constructor(
+    readonly delivery: Delivery,
+    public left: number,
+  ) {}
+}
+
+/** A handler with what has been gathered for it in this turn of the event loop. */
+class BatchRoute extends HandlerRoute {
+  messages: TopicMessage[] = [];
+  pending: Pending[] = [];
+
+  constructor(
+    readonly pattern: string,
+    role: HandlerRole,
+    topics: TopicConfig,
+    readonly handler: MessageHandler<readonly TopicMessage[], BaseRpcContext, unknown>,
+  ) {
+    super(pattern, role, topics);
+  }
+}
+
+/**
+ * The MQTT transport of Nest: gives the handlers of `@OnTopic` all messages of one turn of the event loop at once, and
+ * acknowledges a message when every handler that got it has resolved. One that rejects drops the sender's connection.
+ */
+@Injectable()
+export class MqttServer extends Server {
+  override readonly transportId = MQTT_TRANSPORT;
+  // Our own filter and the link deal with errors; Nest need not log them a second time.
+  override readonly propagatesEventHandlerErrors = true;
+  private readonly routes: BatchRoute[] = [];
+  private readonly routesOf = new TopicCache<readonly Match<BatchRoute>[]>((topic) => matchRoutes(this.routes, topic));
+  private readonly gathered = new Set<BatchRoute>();
+  private running = 0;
+  private readonly statusFilter: string;
+  private onIdle: (() => void) | null = null;
+
+  constructor(
+    private readonly link: MqttLink,
+    private readonly topics: TopicConfig,
+  ) {
+    super();
+    this.statusFilter = `${topics.prefix}/+/up/status`;
+  }
+
+  /** Called by Nest for each handler. Handlers of one template are kept apart, because each has its own role and verdict. */
+  override addHandler(
+    pattern: unknown,
+    callback: MessageHandler,
+    isEventHandler = false,
+    extras: Record<string, unknown> = {},
+  ): void {
+    if (typeof pattern !== 'string' || !isEventHandler || typeof extras['role'] !== 'string') {
+      throw new Error(`the MQTT transport takes handlers of @OnTopic only, not ${JSON.stringify(pattern)}`);
+    }
+    this.routes.push(new BatchRoute(pattern, extras['role'] as HandlerRole, this.topics, callback));
+    super.addHandler(`${pattern} ${this.routes.length}`, callback, isEventHandler, extras);
+  }
+
+  /** Opens the link and calls back; with a StartupError where it cannot be opened. */
+  override listen(callback: (error?: unknown) => void): void {
+    const filters = new Set(this.routes.flatMap((route) => route.filters));
+    this.link.start([...filters], (delivery) => this.deliver(delivery)).then(() => callback(), callback);
+  }
+
+  /** Takes nothing more in, waits up to 8 s for the handlers that run, lets their acknowledgements out, closes the link. */
+  override async close(): Promise<void> {
+    await this.link.stopIntake();
+    await this.idle();
+    await this.link.close();
+  }
+
+  override on(): never {
+    throw new Error('the MQTT transport has no events');
+  }
+
+  override unwrap<T>(): T {
+    return this.link as T;
+  }
+
+  private deliver(delivery: Delivery): void {
+    const { message } = delivery;
+    if (message.replayed && !matchesFilter(this.statusFilter, message.topic)) {
+      delivery.ack();
+      return;
+    }
+    const matches = this.routesOf.get(message.topic);
+    if (matches.length === 0) {
+      delivery.ack();
+      return;
+    }
+    // Immediates run after all sockets of this turn were read, so that their messages share the batch.
+    if (this.gathered.size === 0) setImmediate(this.flush);
+    const pending = new Pending(delivery, matches.length);
+    for (const { route, params } of matches) {
+      route.messages.push({
+        topic: message.topic,
+        payload: message.payload,
+        qos: message.qos,
+        retain: message.retain,
+        replayed: message.replayed,
+        clientId: message.clientId,
+        receivedAt: message.receivedAt,
+        params,
+      });
+      route.pending.push(pending);
+      this.gathered.add(route);
+    }
+  }
+
+  private readonly flush = (): void => {
+    const routes = [...this.gathered];
+    this.gathered.clear();
+    for (const route of routes) {
+      const { messages, pending } = route;
+      route.messages = [];
+      route.pending = [];
+      void this.run(route, messages, pending);
+    }
+  };
+
+  private async run(route: BatchRoute, messages: readonly TopicMessage[], pending: readonly Pending[]): Promise<void> {
+    this.running++;
+    try {
+      const result = await route.handler(messages, new BaseRpcContext([route.pattern]));
+      // What a handler or a filter returns does nothing until it is subscribed to.
+      if (isObservable(result)) await lastValueFrom(result, { defaultValue: undefined });
+      for (const one of pending) if (--one.left === 0) one.delivery.ack();
+    } catch (error) {
+      const cause = error instanceof Error ? error : new Error(String(error));
+      for (const one of pending) one.delivery.fail(cause);
+    } finally {
+      this.running--;
+      if (this.isIdle()) this.onIdle?.();
+    }
+  }
+
+  private isIdle(): boolean {
+    return this.running === 0 && this.gathered.size === 0;
+  }
+
+  private async idle(): Promise<void> {
+    if (this.isIdle()) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => {
+        this.logger.warn({ msg: 'stopped without waiting longer for message handlers', running: this.running });
+        resolve();
+      }, DRAIN_MS);
+      this.onIdle = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}

@@ -1,0 +1,163 @@
+import { Controller, Module, type Type } from '@nestjs/common';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Test } from '@nestjs/testing';
+import { TopicTemplate } from '../../../src/common/topic.js';
+import { MqttConfig } from '../../../src/config/mqtt.config.js';
+import { TopicConfig } from '../../../src/config/topic.config.js';
+import { MqttLink } from '../../../src/mqtt/link.js';
+import type { TopicMessage } from '../../../src/mqtt/message.js';
+import { MqttModule } from '../../../src/mqtt/mqtt.module.js';
+import { MqttServer } from '../../../src/mqtt/mqtt.server.js';
+import { OnTopic } from '../../../src/mqtt/on-topic.decorator.js';
+import { MqttPublisher } from '../../../src/mqtt/publisher.js';
+import { RetainedStore } from '../../../src/mqtt/retained.store.js';
+import { MemoryRetainedStore } from './memory-retained.store.js';
+
+/** What a handler got: which handler, and the messages of each of its batches. */
+export interface Batch {
+  readonly handler: string;
+  readonly messages: readonly TopicMessage[];
+}
+
+/** What the test's handlers do with a batch; the default is to accept it. */
+export type Behaviour = (batch: Batch) => Promise<void> | void;
+
+/** Records every batch, and lets a test decide when and how each ends. */
+export class Recorder {
+  readonly batches: Batch[] = [];
+  behaviour: Behaviour = () => {};
+
+  get messages(): TopicMessage[] {
+    return this.batches.flatMap(({ messages }) => [...messages]);
+  }
+
+  get payloads(): string[] {
+    return this.messages.map(({ payload }) => payload.toString());
+  }
+
+  of(handler: string): string[] {
+    return this.batches.filter((batch) => batch.handler === handler).flatMap((b) => b.messages.map((m) => m.topic));
+  }
+
+  async take(handler: string, messages: readonly TopicMessage[]): Promise<void> {
+    const batch = { handler, messages };
+    this.batches.push(batch);
+    await this.behaviour(batch);
+  }
+}
+
+@Controller()
+class TelemetryController {
+  constructor(private readonly recorder: Recorder) {}
+
+  @OnTopic('{prefix}/{deviceId}/up/telemetry')
+  async onReading(messages: readonly TopicMessage[]): Promise<void> {
+    await this.recorder.take('telemetry', messages);
+  }
+
+  @OnTopic('{prefix}/{deviceId}/up/status')
+  async onStatus(messages: readonly TopicMessage[]): Promise<void> {
+    await this.recorder.take('status', messages);
+  }
+
+  @OnTopic('{prefix}/{deviceId}/up/{rest#}', { role: 'fallback' })
+  async onUnknown(messages: readonly TopicMessage[]): Promise<void> {
+    await this.recorder.take('unknown', messages);
+  }
+
+  @OnTopic('{foreign}')
+  async onForeign(messages: readonly TopicMessage[]): Promise<void> {
+    await this.recorder.take('foreign', messages);
+  }
+
+  @OnTopic('{logged}', { role: 'observe' })
+  async onLogged(messages: readonly TopicMessage[]): Promise<void> {
+    await this.recorder.take('logged', messages);
+  }
+}
+
+/** A second feature on the same template: both run. */
+@Controller()
+class PresenceController {
+  constructor(private readonly recorder: Recorder) {}
+
+  @OnTopic('{prefix}/{deviceId}/up/status', { role: 'observe' })
+  async onStatus(messages: readonly TopicMessage[]): Promise<void> {
+    await this.recorder.take('presence', messages);
+  }
+}
+
+export interface BoxOptions {
+  readonly host?: string;
+  readonly port?: number;
+  readonly deviceRate?: number;
+  readonly store?: MemoryRetainedStore;
+  readonly controllers?: Type[];
+}
+
+/** A Nest application with nothing but the MQTT side and handlers that record. */
+export interface Box {
+  readonly app: NestFastifyApplication;
+  readonly recorder: Recorder;
+  readonly link: MqttLink;
+  readonly publisher: MqttPublisher;
+  readonly store: MemoryRetainedStore;
+  readonly port: number;
+  counter(name: string): number;
+  close(): Promise<void>;
+}
+
+function topicConfig(): TopicConfig {
+  const deviceTopics = [
+    { telemetry: new TopicTemplate('poc/{deviceId}/sensor'), command: new TopicTemplate('poc/{deviceId}/control') },
+  ];
+  return Object.assign(new TopicConfig(), {
+    prefix: 'devices',
+    deviceTopics,
+    publishTopic: 'demo/pub',
+    messageTopics: ['demo/#', 'devices/+/up/odd'],
+  });
+}
+
+export async function startBox(options: BoxOptions = {}): Promise<Box> {
+  const { host = '127.0.0.1', port = 0, deviceRate = 0, store = new MemoryRetainedStore() } = options;
+  const config = Object.assign(new MqttConfig(), { host, port, deviceRate });
+  const recorder = new Recorder();
+  const settings = [
+    { provide: MqttConfig, useValue: config },
+    { provide: TopicConfig, useValue: topicConfig() },
+  ];
+  @Module({ providers: settings, exports: settings })
+  class SettingsModule {}
+  @Module({
+    imports: [MqttModule.register({ retained: MemoryRetainedStore, imports: [SettingsModule] })],
+    controllers: [TelemetryController, PresenceController, ...(options.controllers ?? [])],
+    providers: [{ provide: Recorder, useValue: recorder }],
+  })
+  class BoxModule {}
+  const testing = await Test.createTestingModule({ imports: [BoxModule] })
+    .overrideProvider(RetainedStore)
+    .useValue(store)
+    .compile();
+  const app = testing.createNestApplication<NestFastifyApplication>(new FastifyAdapter(), { logger: false });
+  const strategy = app.get(MqttServer);
+  app.connectMicroservice({ strategy }, { inheritAppConfig: true });
+  try {
+    await app.startAllMicroservices();
+    await app.init();
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+  const link = app.get(MqttLink);
+  return {
+    app,
+    recorder,
+    link,
+    publisher: app.get(MqttPublisher),
+    store,
+    port: Number(new URL(link.urls[0]!).port),
+    counter: (name) => link.counters[name] ?? 0,
+    close: () => app.close(),
+  };
+}
