@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { decodeCursor, encodeCursor, nextLink, pageOf } from './cursor.js';
 
 const scope = { list: 'rejects', deviceId: ['a'] };

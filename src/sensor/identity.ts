@@ -36,7 +36,7 @@ export function canonical(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   let text = '{';
-  for (const key of Object.keys(value).sort()) {
+  for (const key of Object.keys(value).toSorted()) {
     text += `${text.length > 1 ? ',' : ''}${JSON.stringify(key)}:${canonical(value[key]!)}`;
   }
   return `${text}}`;

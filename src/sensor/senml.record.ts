@@ -98,7 +98,7 @@ function fieldsRefusal(record: JsonObject): Refusal | null {
   }
   const version = record['bver'];
   if (version === undefined || (Number.isInteger(version) && (version as number) <= VERSION)) return null;
-  return bad(`SenML version ${String(version)} is not supported. Send "bver" ${VERSION}, or leave it out.`);
+  return bad(`SenML version ${JSON.stringify(version)} is not supported. Send "bver" ${VERSION}, or leave it out.`);
 }
 
 function valuesOf(record: JsonObject, name: string, base: BaseFields): JsonObject | Refusal {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { parseTelemetry } from './telemetry.parser.js';
 
 const NOW = Date.UTC(2026, 10, 21, 12);

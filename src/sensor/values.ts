@@ -34,7 +34,7 @@ function flatten(values: JsonObject): JsonObject | Refusal {
   const metrics = new Map<string, Json>();
   const refusal = collect(values, '', MAX_VALUE_DEPTH, metrics);
   if (refusal) return refusal;
-  return metrics.size === 0 ? noMetric() : (Object.fromEntries(metrics) as JsonObject);
+  return metrics.size === 0 ? noMetric() : Object.fromEntries(metrics);
 }
 
 function collect(values: JsonObject, prefix: string, depthLeft: number, metrics: Map<string, Json>): Refusal | null {

@@ -7,7 +7,7 @@ const MAX_VALUES = 100;
 
 // A parameter that was repeated comes as an array: it is given on as one odd value, so that it is refused.
 function commaSeparated({ value }: { readonly value: unknown }): unknown {
-  return typeof value === 'string' ? [...new Set(value.split(','))].sort() : [value];
+  return typeof value === 'string' ? [...new Set(value.split(','))].toSorted() : [value];
 }
 
 /** Query of `GET /v1/rejects`. */
