@@ -43,12 +43,12 @@ export class SensorService {
    */
   async record(messages: readonly SensorMessage[]): Promise<MessageResult[]> {
     const parts = messages.map((message) => takeApart(message, this.retention));
-    for (const part of parts) this.tallyOf(part).add({ received: sizeOf(part) });
+    for (const part of parts) this.tallyOf(part).add('received', sizeOf(part));
     let results: MessageResult[];
     try {
       results = await this.store(parts);
     } catch (error) {
-      for (const part of parts) this.tallyOf(part).add({ notAcknowledged: sizeOf(part) });
+      for (const part of parts) this.tallyOf(part).add('notAcknowledged', sizeOf(part));
       throw error;
     }
     for (const [i, part] of parts.entries()) this.conclude(part, results[i]!);
@@ -94,7 +94,11 @@ export class SensorService {
 
   private conclude(part: TakenApart, result: MessageResult): void {
     const { stored, duplicates, conflicts, rejected } = result;
-    this.tallyOf(part).add({ stored, duplicates, conflicts, rejected: rejected.length });
+    const tally = this.tallyOf(part);
+    tally.add('stored', stored);
+    tally.add('duplicates', duplicates);
+    tally.add('conflicts', conflicts);
+    tally.add('rejected', rejected.length);
     const { deviceId, link } = part.message;
     if (link !== 'native' || !part.known) return;
     if (part.ack) this.feedback.acknowledge(deviceId, part.ack.id, result);

@@ -15,7 +15,7 @@ export interface Counts {
 
 /** Counts since the start of the process. */
 export class Tally {
-  private counts: Counts = {
+  private readonly counts = {
     received: 0,
     stored: 0,
     duplicates: 0,
@@ -25,28 +25,13 @@ export class Tally {
     shed: 0,
   };
 
+  /** The counts as they are now; later ones do not change it. */
   get snapshot(): Counts {
-    return this.counts;
+    return { ...this.counts };
   }
 
-  add(more: Partial<Counts>): void {
-    const {
-      received = 0,
-      stored = 0,
-      duplicates = 0,
-      conflicts = 0,
-      rejected = 0,
-      notAcknowledged = 0,
-      shed = 0,
-    } = more;
-    this.counts = {
-      received: this.counts.received + received,
-      stored: this.counts.stored + stored,
-      duplicates: this.counts.duplicates + duplicates,
-      conflicts: this.counts.conflicts + conflicts,
-      rejected: this.counts.rejected + rejected,
-      notAcknowledged: this.counts.notAcknowledged + notAcknowledged,
-      shed: this.counts.shed + shed,
-    };
+  /** Counts `n` more readings or events as `what`. */
+  add(what: keyof Counts, n: number): void {
+    this.counts[what] += n;
   }
 }
