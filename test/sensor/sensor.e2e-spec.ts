@@ -52,9 +52,9 @@ describe('telemetry from MQTT to REST', () => {
   const rejects = async (query: string) => (await get<RejectPage>(`/v1/rejects?${query}`)).items;
   const latest = async (deviceId: string) =>
     Object.fromEntries(
-      (
-        await box.database.point.selectFrom('latest').selectAll().where('device_id', '=', deviceId).execute()
-      ).map(({ metric, value }) => [metric, JSON.parse(value) as unknown]),
+      (await box.database.point.selectFrom('latest').selectAll().where('device_id', '=', deviceId).execute()).map(
+        ({ metric, value }) => [metric, JSON.parse(value) as unknown],
+      ),
     );
 
   beforeAll(async () => {
@@ -115,9 +115,9 @@ describe('telemetry from MQTT to REST', () => {
     expect(await point.selectFrom('units').selectAll().where('device_id', '=', device).execute()).toEqual([
       { device_id: device, metric: 'x/a', unit: 'Cel' },
     ]);
-    expect(
-      await point.selectFrom('events').select(['type', 'body']).where('device_id', '=', device).execute(),
-    ).toEqual([{ type: 'door', body: '{ "open":true }' }]);
+    expect(await point.selectFrom('events').select(['type', 'body']).where('device_id', '=', device).execute()).toEqual(
+      [{ type: 'door', body: '{ "open":true }' }],
+    );
   });
 
   it('stores a reading once that is sent again with its id or ts, and counts conflicts', async () => {
@@ -144,7 +144,12 @@ describe('telemetry from MQTT to REST', () => {
   it('moves the latest value only to a newer ts, and lists a device by ts', async () => {
     const device = newDevice();
     const now = Date.now();
-    for (const [t, ts] of [[2, now - 2000], [1, now - 3000], [3, now - 2000], [null, now]] as const) {
+    for (const [t, ts] of [
+      [2, now - 2000],
+      [1, now - 3000],
+      [3, now - 2000],
+      [null, now],
+    ] as const) {
       await send(device, { t, ts });
     }
     expect(await latest(device)).toEqual({ t: 2 });
@@ -154,7 +159,9 @@ describe('telemetry from MQTT to REST', () => {
   it('answers a message that asked, after the commit', async () => {
     const device = newDevice();
     await send(device, [{ values: { a: 1 }, id: 'q1', ack: true }, { values: { a: 1 }, id: 'q1' }, {}]);
-    const answer = await eventually('the answer', () => heard.find(({ topic }) => topic === `devices/${device}/down/acks`));
+    const answer = await eventually('the answer', () =>
+      heard.find(({ topic }) => topic === `devices/${device}/down/acks`),
+    );
     expect(answer.body).toEqual({
       id: 'q1',
       stored: 1,
