@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { parseEvent } from './event.parser.js';
-import { Refusal } from './reject.catalogue.js';
+import { Refusal } from './sensor.errors.js';
 
 const NOW = Date.UTC(2026, 10, 21, 12);
 const bounds = { receivedAt: NOW, retentionMs: 86_400_000 };

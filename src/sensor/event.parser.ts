@@ -3,7 +3,7 @@ import type { IdentityKind } from '../storage/log.js';
 import { identityOf } from './identity.js';
 import { decode } from './payload.js';
 import { isPrintable } from './printable.js';
-import { quoted, Refusal, type RejectCode } from './reject.catalogue.js';
+import { quoted, Refusal, type RejectCode } from './sensor.errors.js';
 import { readTimestamp, type TimeBounds } from './timestamp.js';
 import { isObject } from './values.js';
 

@@ -1,5 +1,5 @@
 import type { IdentityKind } from '../storage/log.js';
-import type { RejectCode } from './reject.catalogue.js';
+import type { RejectCode } from './sensor.errors.js';
 
 /** A reading that may be stored; `index` is its place in the array (0 for a lone one), the rest as in storage's NewReading. */
 export interface ParsedReading {

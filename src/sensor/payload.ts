@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { Json } from '../common/json.js';
-import { Refusal } from './reject.catalogue.js';
+import { Refusal } from './sensor.errors.js';
 
 /** Largest payload of a message, in bytes. */
 export const MAX_PAYLOAD_BYTES = 256 * 1024;

@@ -1,7 +1,7 @@
 import type { Json } from '../common/json.js';
 import { identityOf } from './identity.js';
 import type { ItemReject, MetricUnit, ParsedReading, ParsedTelemetry } from './parsed-telemetry.js';
-import { Refusal } from './reject.catalogue.js';
+import { Refusal } from './sensor.errors.js';
 import { BaseFields, readRecord, type SenmlRecord } from './senml.record.js';
 import { HISTORICAL_AFTER_MS, timeRefusal, type TimeBounds } from './timestamp.js';
 import { duplicateMetric, isObject, MAX_METRICS, metricsOf, tooManyMetrics } from './values.js';

@@ -2,7 +2,7 @@ import { isDeviceId } from '../common/ids.js';
 import type { DeviceLink, NewEvent, NewReading } from '../storage/log.js';
 import { parseEvent } from './event.parser.js';
 import type { ItemReject, MetricUnit, ParsedTelemetry } from './parsed-telemetry.js';
-import { quoted, Refusal } from './reject.catalogue.js';
+import { quoted, Refusal } from './sensor.errors.js';
 import { parseTelemetry } from './telemetry.parser.js';
 import { unknownTopic } from './unknown-topic.js';
 

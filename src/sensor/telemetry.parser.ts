@@ -3,7 +3,7 @@ import { identityOf, type Told } from './identity.js';
 import type { ItemReject, ParsedReading, ParsedTelemetry } from './parsed-telemetry.js';
 import { decode } from './payload.js';
 import { isPrintable } from './printable.js';
-import { quoted, Refusal } from './reject.catalogue.js';
+import { quoted, Refusal } from './sensor.errors.js';
 import { isSenml, parseSenml } from './senml.js';
 import { HISTORICAL_AFTER_MS, readTimestamp, type TimeBounds } from './timestamp.js';
 import { isObject, metricNameRefusal, metricsOf, type JsonObject } from './values.js';

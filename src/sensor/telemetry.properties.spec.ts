@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { DAY, NOW, parse, reading, values } from '../../test/sensor/parse.js';
-import { rejectCatalogue } from './reject.catalogue.js';
+import { REJECT_CODES } from './sensor.errors.js';
 import { parseTelemetry } from './telemetry.parser.js';
 
 describe('parseTelemetry, for any input', () => {
@@ -37,7 +37,7 @@ describe('parseTelemetry, for any input', () => {
         const parsed = parseTelemetry(bytes, { receivedAt: NOW, retentionMs: DAY, metric });
         expect(parsed.readings.length + parsed.rejects.length).toBeGreaterThan(0);
         for (const { code: given, detail } of parsed.rejects) {
-          expect(rejectCatalogue).toHaveProperty(given);
+          expect(REJECT_CODES).toHaveProperty(given);
           expect(detail.isWellFormed()).toBe(true);
           expect(detail).toMatch(/\.$/);
         }

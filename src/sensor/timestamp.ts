@@ -1,6 +1,6 @@
 import { formatTime, MAX_TIME, parseTime } from '../common/clock.js';
 import type { Json } from '../common/json.js';
-import { Refusal } from './reject.catalogue.js';
+import { Refusal } from './sensor.errors.js';
 
 /** How far ahead of our clock a device's clock may be, in milliseconds. */
 export const MAX_AHEAD_MS = 10 * 60_000;

@@ -1,5 +1,5 @@
 import { closest, distance } from 'fastest-levenshtein';
-import { quoted, Refusal } from './reject.catalogue.js';
+import { quoted, Refusal } from './sensor.errors.js';
 
 const FIRST_LEVELS = ['telemetry', 'events', 'status', 'commands'] as const;
 const KNOWN = 'up/telemetry, up/telemetry/{metric}, up/events/{type}, up/status and up/commands/{commandId}';

@@ -1,6 +1,6 @@
 import type { Json } from '../common/json.js';
 import { isPrintable } from './printable.js';
-import { quoted, Refusal } from './reject.catalogue.js';
+import { quoted, Refusal } from './sensor.errors.js';
 
 export type JsonObject = { [key: string]: Json };
 

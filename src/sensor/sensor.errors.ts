@@ -1,5 +1,5 @@
 /** Every code a message or one item of it can be rejected with, and what it means; docs/telemetry.md is held to it by a test. */
-export const rejectCatalogue = {
+export const REJECT_CODES = {
   UNKNOWN_TOPIC: 'Nothing reads this topic below `up/`.',
   BAD_DEVICE_ID: 'The level of the topic that names the device is no device id.',
   PAYLOAD_TOO_LARGE: 'The payload is larger than 256 KiB.',
@@ -27,7 +27,7 @@ export const rejectCatalogue = {
   STORAGE_REFUSED: 'The database refused this one record, and would refuse it again.',
 } as const satisfies Readonly<Record<string, string>>;
 
-export type RejectCode = keyof typeof rejectCatalogue;
+export type RejectCode = keyof typeof REJECT_CODES;
 
 /** Why something can never be stored. A value and not an Error: a flood of bad messages must not pay for stack traces. */
 export class Refusal {
