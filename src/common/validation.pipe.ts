@@ -25,7 +25,11 @@ export class DtoValidationPipe extends ValidationPipe {
   }
 
   override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
-    if (metadata.type === 'body' && (value === null || typeof value !== 'object' || Array.isArray(value))) {
+    if (
+      metadata.type === 'body' &&
+      this.toValidate(metadata) &&
+      (value === null || typeof value !== 'object' || Array.isArray(value))
+    ) {
       const errors = [{ pointer: '', detail: 'must be a JSON object', code: 'NOT_AN_OBJECT' }];
       throw HttpErrors.VALIDATION_FAILED('The body must be a JSON object.', { errors });
     }

@@ -1,0 +1,43 @@
+import { hash } from 'node:crypto';
+import type { Json } from '../common/json.js';
+import type { IdentityKind } from '../storage/log.js';
+
+/** What the device told that can tell one reading from another. Null where it told nothing; `ts` only where the device sent it. */
+export interface Told {
+  readonly id: string | null;
+  readonly ts: number | null;
+  readonly seq: number | null;
+}
+
+export interface Identity {
+  readonly kind: IdentityKind;
+  readonly key: string;
+}
+
+const UNIQUE: Identity = { kind: 'unique', key: '' };
+
+/**
+ * The identity of a reading (contract section 4): `id` and `ts`, else `id`, else `ts` and `seq`, else `ts` and a hash of
+ * `content`, else none.
+ */
+export function identityOf({ id, ts, seq }: Told, content: Json): Identity {
+  if (id !== null) return { kind: ts === null ? 'id' : 'id-ts', key: id };
+  if (ts === null) return UNIQUE;
+  return seq === null ? { kind: 'hash', key: contentHash(content) } : { kind: 'seq', key: String(seq) };
+}
+
+/** 132 bits of SHA-256 over the canonical form, as 22 characters. The log keeps these: a change would let duplicates in. */
+function contentHash(content: Json): string {
+  return hash('sha256', canonical(content), 'base64url').slice(0, 22);
+}
+
+/** JSON text with the keys of every object sorted by UTF-16 code unit, so that equal content gives equal text. */
+export function canonical(value: Json): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  let text = '{';
+  for (const key of Object.keys(value).toSorted()) {
+    text += `${text.length > 1 ? ',' : ''}${JSON.stringify(key)}:${canonical(value[key]!)}`;
+  }
+  return `${text}}`;
+}

@@ -1,0 +1,95 @@
+import { isDeviceId } from '../common/ids.js';
+import type { DeviceLink, NewEvent, NewReading } from '../storage/log.js';
+import { parseEvent } from './event.parser.js';
+import type { ItemReject, MetricUnit, ParsedTelemetry } from './parsed-telemetry.js';
+import { quoted, Refusal } from './sensor.errors.js';
+import { parseTelemetry } from './telemetry.parser.js';
+import { unknownTopic } from './unknown-topic.js';
+
+/** What the topic says that a message is. `metric` is the one that the topic names, or null. */
+export type Subject =
+  | { readonly kind: 'telemetry'; readonly metric: string | null }
+  | { readonly kind: 'event'; readonly type: string }
+  | { readonly kind: 'unknown' };
+
+/** A message from a device. `deviceId` is as the topic has it, which may be no device id; `receivedAt` in epoch milliseconds. */
+export interface SensorMessage {
+  readonly deviceId: string;
+  readonly link: DeviceLink;
+  readonly topic: string;
+  readonly payload: Buffer;
+  readonly receivedAt: number;
+  readonly subject: Subject;
+}
+
+/** How long readings and events are kept, in milliseconds; 0 = for ever. */
+export interface Retention {
+  readonly readings: number;
+  readonly events: number;
+}
+
+/** A message taken apart into what may be stored and what never can be; `known` is false where `deviceId` names no device. */
+export interface TakenApart {
+  readonly message: SensorMessage;
+  readonly known: boolean;
+  readonly readings: readonly NewReading[];
+  /** Where in the message each of `readings` stood. */
+  readonly places: readonly { readonly index: number }[];
+  readonly events: readonly NewEvent[];
+  readonly rejects: readonly ItemReject[];
+  readonly units: readonly MetricUnit[];
+  readonly ack: ParsedTelemetry['ack'];
+}
+
+const NOTHING = { known: true, readings: [], places: [], events: [], rejects: [], units: [], ack: null } as const;
+
+/** Takes a message apart by its subject. Never throws. */
+export function takeApart(message: SensorMessage, retention: Retention): TakenApart {
+  const { deviceId, topic, subject } = message;
+  if (!isDeviceId(deviceId)) {
+    const detail = `${quoted(deviceId)} in the topic is no device id. Use 1 to 128 of A-Z a-z 0-9 . _ : - and begin with a letter or digit.`;
+    return { ...rejected(message, new Refusal('BAD_DEVICE_ID', detail)), known: false };
+  }
+  if (subject.kind === 'telemetry') return telemetry(message, subject.metric, retention.readings);
+  if (subject.kind === 'event') return event(message, subject.type, retention.events);
+  return rejected(message, unknownTopic(topic));
+}
+
+function telemetry(message: SensorMessage, metric: string | null, retentionMs: number): TakenApart {
+  const { deviceId, link, topic, payload, receivedAt } = message;
+  const parsed = parseTelemetry(payload, { receivedAt, retentionMs, metric });
+  const readings = parsed.readings.map(({ ts, identity, key, seq, historical, values, metrics }) => ({
+    deviceId,
+    link,
+    topic,
+    ts,
+    receivedAt,
+    identity,
+    key,
+    seq,
+    historical,
+    values,
+    metrics,
+  }));
+  return {
+    message,
+    known: true,
+    readings,
+    places: parsed.readings,
+    events: [],
+    rejects: parsed.rejects,
+    units: parsed.units,
+    ack: parsed.ack,
+  };
+}
+
+function event(message: SensorMessage, type: string, retentionMs: number): TakenApart {
+  const { deviceId, link, payload, receivedAt } = message;
+  const parsed = parseEvent(payload, type, { receivedAt, retentionMs });
+  if (parsed instanceof Refusal) return rejected(message, parsed);
+  return { ...NOTHING, message, events: [{ deviceId, link, type, receivedAt, ...parsed }] };
+}
+
+function rejected(message: SensorMessage, { code, detail }: Refusal): TakenApart {
+  return { ...NOTHING, message, rejects: [{ index: 0, code, detail, ref: null }] };
+}

@@ -1,0 +1,16 @@
+import { Module } from '@nestjs/common';
+import { DeviceFeedback } from './device-feedback.js';
+import { ReadingRepository } from './reading.repository.js';
+import { RejectRepository } from './reject.repository.js';
+import { SensorHttpController } from './sensor.http.controller.js';
+import { SensorMqttController } from './sensor.mqtt.controller.js';
+import { SensorService } from './sensor.service.js';
+import { UnitRepository } from './unit.repository.js';
+
+/** Telemetry and events in, readings and rejects out. */
+@Module({
+  controllers: [SensorHttpController, SensorMqttController],
+  providers: [SensorService, DeviceFeedback, ReadingRepository, RejectRepository, UnitRepository],
+  exports: [SensorService],
+})
+export class SensorModule {}

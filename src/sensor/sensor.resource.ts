@@ -1,0 +1,37 @@
+import { formatTime } from '../common/clock.js';
+import type { Json } from '../common/json.js';
+import type { StoredReading } from './reading.repository.js';
+import type { StoredReject } from './reject.repository.js';
+
+/** A reading as `GET /sensors` shows it: `payload` has the values as sent, `timestamp` is the reading's `ts`. */
+export interface SensorResource {
+  readonly deviceId: string;
+  readonly topic: string;
+  readonly payload: Json;
+  readonly timestamp: string;
+  readonly receivedAt: string;
+}
+
+/** A reject as `GET /v1/rejects` shows it: the first 1 KiB of the payload in base64, and its whole size. */
+export interface RejectResource {
+  readonly id: string;
+  readonly deviceId: string | null;
+  readonly topic: string;
+  readonly receivedAt: string;
+  readonly code: string;
+  readonly detail: string;
+  readonly payload: string;
+  readonly size: number;
+}
+
+/** Shows a stored reading. */
+export function sensorResource({ deviceId, topic, values, ts, receivedAt }: StoredReading): SensorResource {
+  return { deviceId, topic, payload: values, timestamp: formatTime(ts), receivedAt: formatTime(receivedAt) };
+}
+
+/** Shows a kept reject. */
+export function rejectResource(reject: StoredReject): RejectResource {
+  const { id, deviceId, topic, receivedAt, code, detail, payload, size } = reject;
+  const base64 = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString('base64');
+  return { id, deviceId, topic, receivedAt: formatTime(receivedAt), code, detail, payload: base64, size };
+}
