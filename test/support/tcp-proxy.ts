@@ -15,7 +15,10 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let whole = true;
   const server = createServer((client) => {
-    if (!whole) return void client.destroy();
+    if (!whole) {
+      client.destroy();
+      return;
+    }
     const upstream = connect(target, '127.0.0.1');
     for (const [one, other] of [
       [client, upstream],

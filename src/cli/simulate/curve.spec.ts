@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { drawProfile, valuesAt } from './curve.js';
 import type { CurveProfile, CurveValues } from './curve.js';
 import { seededRandom } from './random.js';
@@ -60,8 +60,8 @@ describe('the curves of a virtual device', () => {
   });
 
   it('are warmer in the afternoon than before dawn by about twice the daily swing', () => {
-    const at = (hour: number) => valuesAt(STEADY, Date.UTC(2026, 6, 14, hour), () => 0.5, false).temperature;
-    expect(at(15) - at(3)).toBeCloseTo(10, 5);
+    const [dawn, afternoon] = [3, 15].map((hour) => valuesAt(STEADY, Date.UTC(2026, 6, 14, hour), () => 0.5, false));
+    expect(afternoon!.temperature - dawn!.temperature).toBeCloseTo(10, 5);
   });
 
   it('fall in humidity as they rise in temperature', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { DeviceRules, MAX_RUNNING, REMEMBERED } from './device-rules.js';
 import { seededRandom } from './random.js';
 

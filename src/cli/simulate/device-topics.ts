@@ -1,5 +1,5 @@
 /** What a message to a device is. */
-export type Incoming =
+type Incoming =
   | { readonly kind: 'command'; readonly commandId: string }
   | { readonly kind: 'cancel'; readonly commandId: string }
   | { readonly kind: 'error' }

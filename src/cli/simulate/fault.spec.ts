@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { parseTime } from '../../common/clock.js';
 import { drawFault, malformedPayload, wrongTimestamp } from './fault.js';
 import { seededRandom } from './random.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { Outbox } from './outbox.js';
 import type { NewEntry, OutboxEntry } from './outbox.js';
 
@@ -87,7 +87,7 @@ describe('the outbox', () => {
           outbox.settle(next);
           settled.push(next.payload);
         }
-        expect(settled.map(Number).sort((a, b) => a - b)).toEqual(Array.from({ length: added }, (_, i) => i + 1));
+        expect(settled.map(Number).toSorted((a, b) => a - b)).toEqual(Array.from({ length: added }, (_, i) => i + 1));
       }),
     );
   });

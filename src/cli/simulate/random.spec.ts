@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { between, pick, seededRandom } from './random.js';
 
 describe('the seeded source of numbers', () => {

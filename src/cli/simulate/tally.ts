@@ -51,7 +51,7 @@ export class Tally {
 
   /** Errors told by the service, by code. */
   get serviceErrors(): Readonly<Record<string, number>> {
-    return Object.fromEntries([...this.errors].sort(([a], [b]) => a.localeCompare(b)));
+    return Object.fromEntries([...this.errors].toSorted(([a], [b]) => a.localeCompare(b)));
   }
 
   /** Commands answered for good. */
@@ -62,11 +62,10 @@ export class Tally {
 
   get latency(): Latency {
     if (this.latencies.count === 0) return { p50: null, p99: null, max: null };
-    const inMs = (microseconds: number) => microseconds / 1000;
     return {
-      p50: inMs(this.latencies.percentile(50)),
-      p99: inMs(this.latencies.percentile(99)),
-      max: inMs(this.latencies.max),
+      p50: this.latencies.percentile(50) / 1000,
+      p99: this.latencies.percentile(99) / 1000,
+      max: this.latencies.max / 1000,
     };
   }
 }
