@@ -143,7 +143,7 @@ describeWith(['mosquitto'], 'signalbox simulate beside a broker', () => {
 
   it('prints plain lines without control characters where there is no terminal, and a summary for people', async () => {
     const run = new SimulatorRun('--url', broker.url, '--devices', '2', '--rate', '5');
-    await eventually('a progress line', () => /^\d+s  sent \d+  acknowledged \d+ .* devices 2\/2 /m.test(run.out));
+    await eventually('a progress line', () => /^\d+s  sent \d+  acknowledged \d+ .* online 2\/2 /m.test(run.out));
     run.child.kill('SIGTERM');
     expect(await run.code()).toBe(0);
     expect(run.out).toMatch(/^readings {4}sent (\d+), acknowledged \1, not acknowledged 0/m);

@@ -39,12 +39,18 @@ export class Progress {
   }
 
   private show(): void {
-    const line = this.line();
+    const parts = this.parts();
+    if (!this.output.isTTY) {
+      this.output.write(`${parts.join('  ')}\n`);
+      return;
+    }
     // One column stays free: a terminal wraps when the last one is filled.
-    this.output.write(this.output.isTTY ? `\r\x1b[K${line.slice(0, (this.output.columns ?? 80) - 1)}` : `${line}\n`);
+    const room = (this.output.columns ?? 80) - 1;
+    const line = parts.join('  ');
+    this.output.write(`\r\x1b[K${(line.length <= room ? line : parts.join(' ')).slice(0, room)}`);
   }
 
-  private line(): string {
+  private parts(): readonly string[] {
     const { tally } = this;
     const now = performance.now();
     const count = this.acknowledges ? tally.acknowledged : tally.sent;
@@ -58,10 +64,10 @@ export class Progress {
       `sent ${tally.sent}`,
       ...(this.acknowledges ? [`acknowledged ${tally.acknowledged}`] : []),
       `${perSecond.toFixed(1)}/s`,
-      ...(this.acknowledges ? [`p50 ${ms(p50)} p99 ${ms(p99)}`] : []),
-      `devices ${tally.online}/${this.devices}`,
+      ...(this.acknowledges ? [`p50 ${ms(p50)}`, `p99 ${ms(p99)}`] : []),
+      `online ${tally.online}/${this.devices}`,
       `commands ${tally.commandsAnswered}`,
       `errors ${told}`,
-    ].join('  ');
+    ];
   }
 }
