@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { MqttClient } from 'mqtt';
 import type { Summary } from '../../src/cli/simulate/summary.js';
 import { eventually } from '../support/eventually.js';
@@ -7,6 +7,7 @@ import type { Mosquitto } from '../support/services.js';
 import { listen, NATIVE, objects, SimulatorRun } from '../support/simulator.js';
 import type { Heard } from '../support/simulator.js';
 import { startTcpProxy } from '../support/tcp-proxy.js';
+import type { TcpProxy } from '../support/tcp-proxy.js';
 
 afterEach(() => SimulatorRun.endAll());
 
@@ -14,15 +15,18 @@ describeWith(['mosquitto'], 'signalbox simulate through an outage', () => {
   let broker: Mosquitto;
   let service: MqttClient;
   let heard: Heard[];
+  let network: TcpProxy;
 
   beforeEach(async () => {
     broker = await startMosquitto();
+    network = await startTcpProxy(broker.port);
     heard = [];
     service = await listen(broker.url, heard);
   });
 
   afterEach(async () => {
     await service.endAsync(true);
+    await network.stop();
     await broker.stop();
   });
 
@@ -49,7 +53,6 @@ describeWith(['mosquitto'], 'signalbox simulate through an outage', () => {
   });
 
   it('loses no reading and invents none when the network is cut again and again', async () => {
-    const network = await startTcpProxy(broker.port);
     const run = simulate('--url', `mqtt://127.0.0.1:${network.port}`, '--devices', '4', '--rate', '50');
     for (let cuts = 1; cuts <= 3; cuts++) {
       const before = distinct().size;
@@ -61,7 +64,6 @@ describeWith(['mosquitto'], 'signalbox simulate through an outage', () => {
       await eventually('they are back', () => run.err.split('The service is back').length - 1 === cuts);
     }
     const summary = await run.interrupt();
-    await network.stop();
     expect(summary).toMatchObject({ acknowledged: summary.sent, unacknowledged: 0, unsent: 0, skipped: 0 });
     await eventually('all is heard', () => distinct().size >= summary.sent);
     expect(distinct().size).toBe(summary.sent);
@@ -84,5 +86,38 @@ describeWith(['mosquitto'], 'signalbox simulate through an outage', () => {
     for (const count of Object.values(faults)) expect(count).toBeGreaterThan(0);
     expect(connectionsLost).toBeGreaterThan(0);
     expect(connectionsLost).toBeLessThanOrEqual(faults.disconnect);
+  });
+
+  describe('when the service stops answering for good', () => {
+    let run: SimulatorRun;
+
+    async function stallWhileRunning(...args: readonly string[]): Promise<void> {
+      run = simulate('--url', `mqtt://127.0.0.1:${network.port}`, '--devices', '2', '--rate', '20', ...args);
+      await eventually('readings flow', () => objects(heard, NATIVE).length > 30);
+      network.stall();
+    }
+
+    it('exits with 1 at the end of the duration and says how many were not acknowledged', async () => {
+      await stallWhileRunning('--duration', '3');
+      expect(await run.code()).toBe(1);
+      const { sent, acknowledged, unacknowledged } = JSON.parse(run.out) as Summary;
+      expect(unacknowledged).toBeGreaterThan(0);
+      expect(sent).toBe(acknowledged! + unacknowledged!);
+    });
+
+    it('waits for it when interrupted, but not when interrupted again; the exit code is 0', async () => {
+      await stallWhileRunning();
+      await eventually('readings wait for their acknowledgement', () =>
+        [...run.err.matchAll(/sent (\d+) {2}acknowledged (\d+)/g)].some(
+          ([, sent, acknowledged]) => sent !== acknowledged,
+        ),
+      );
+      run.child.kill('SIGINT');
+      await eventually('it is stopping', () => run.err.includes('Stopping'));
+      const again = Date.now();
+      const { unacknowledged } = await run.interrupt();
+      expect(Date.now() - again).toBeLessThan(3_000);
+      expect(unacknowledged).toBeGreaterThan(0);
+    });
   });
 });

@@ -48,19 +48,8 @@ describe('the last lines of a test run', () => {
   });
 
   it('name what is missing loudly; a run that passes otherwise then fails, but only with CI=true', () => {
-    // /usr/sbin is searched whatever PATH says, so mosquitto is hidden from the file system calls of that run.
     const files = { 'one/a.test.js': `test('a', () => {});` };
-    const hidden = join(root, 'hide.cjs');
-    writeFileSync(
-      hidden,
-      `const fs = require('node:fs'); const { accessSync } = fs;
-       fs.accessSync = (path, ...rest) => {
-         if (String(path).endsWith('/mosquitto')) throw new Error('hidden');
-         return accessSync(path, ...rest);
-       };
-       require('node:module').syncBuiltinESMExports();`,
-    );
-    const env = { NODE_OPTIONS: `--require ${hidden}` };
+    const env = { NODE_OPTIONS: `--require ${resolve('test/support/hide-mosquitto.cjs')}` };
     const atHome = run(files, env);
     expect(atHome.lines.at(-1)).toBe('1 passed, 0 failed, 0 skipped');
     expect(atHome.lines.at(-3)).toMatch(

@@ -7,6 +7,8 @@ export interface TcpProxy {
   /** Cuts every connection and refuses new ones, until `restore`. */
   cut(): void;
   restore(): void;
+  /** Passes nothing on any more, either way, without closing anything. */
+  stall(): void;
   stop(): Promise<void>;
 }
 
@@ -43,6 +45,12 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
     cut,
     restore: () => {
       whole = true;
+    },
+    stall: () => {
+      for (const socket of sockets) {
+        socket.unpipe();
+        socket.pause();
+      }
     },
     stop: async () => {
       cut();

@@ -50,6 +50,11 @@ export class DeviceConnection {
     this.client.on('close', () => this.end());
   }
 
+  /** False once it is being dropped or closed; nothing is to be published then. */
+  get open(): boolean {
+    return this.ending === null;
+  }
+
   /** Publishes; `done` is called once, without an error when the broker acknowledged it (QoS 0: when it is written). */
   publish(topic: string, payload: string, qos: 0 | 1 | 2, done: (error?: Error) => void): void {
     this.client.publish(topic, payload, { qos }, (error) => done(error ?? undefined));
@@ -64,20 +69,23 @@ export class DeviceConnection {
   /** Says offline and goodbye (DISCONNECT). Resolves when the socket is gone, after 2 s at the latest. */
   async close(): Promise<void> {
     this.ending ??= { reason: 'closed', refused: false };
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, GOODBYE_TIMEOUT_MS);
-      const gone = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-      this.client.once('close', gone);
-      if (this.ended) return gone();
-      const { status } = this.spec;
-      if (!status || !this.client.connected) return void this.client.end();
-      this.client.publish(status.topic, status.offline, { qos: 1, retain: true }, () => this.client.end());
-    });
+    if (this.client.connected && !this.ended) await this.sayGoodbye();
     this.client.end(true);
     this.end();
+  }
+
+  private async sayGoodbye(): Promise<void> {
+    const { status } = this.spec;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, GOODBYE_TIMEOUT_MS);
+      this.client.once('close', () => {
+        clearTimeout(timer);
+        resolve();
+      });
+      // A DISCONNECT discards the will [MQTT-3.14.4-3], so the device says offline itself.
+      if (status) this.client.publish(status.topic, status.offline, { qos: 1, retain: true }, () => this.client.end());
+      else this.client.end();
+    });
   }
 
   private subscribe(): void {

@@ -64,4 +64,10 @@ export class Fleet {
     this.stopping = true;
     await Promise.all(this.devices.map((device) => device.close()));
   }
+
+  /** Stops every device at once, without a goodbye. */
+  abort(): void {
+    this.stopping = true;
+    for (const device of this.devices) device.abort();
+  }
 }

@@ -48,7 +48,8 @@ class Run {
     const reached = this.fleet.tally.connects > 0;
     if (reached) await this.fleet.drain(DRAIN_MS, this.atOnce.signal);
     const summary = summaryOf(this.options, this.fleet, seconds);
-    await this.fleet.close();
+    if (this.atOnce.signal.aborted) this.fleet.abort();
+    else await this.fleet.close();
     this.progress.end();
     process.stdout.write(`${this.options.json ? JSON.stringify(summary) : summaryText(summary)}\n`);
     if (this.refusal !== null && !reached) {
@@ -102,12 +103,12 @@ class Run {
   }
 
   private onDown({ reason, refused }: Ending): void {
-    const { connects, online, faults } = this.fleet.tally;
+    const { connects, online } = this.fleet.tally;
     if (refused && connects === 0) {
       this.refusal ??= reason;
       return this.stop('refused');
     }
-    if (this.away || online > 0 || (this.options.devices === 1 && faults.disconnect > 0)) return;
+    if (this.away || online > 0) return;
     this.away = connects === 0 ? 'never reached' : 'lost';
     this.progress.note(
       connects === 0

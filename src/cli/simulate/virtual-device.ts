@@ -48,6 +48,7 @@ export class VirtualDevice {
   private connection: DeviceConnection | null = null;
   private up = false;
   private measuring = false;
+  private droppedOnPurpose = false;
   private stopped = false;
   private failures = 0;
   private count = 0;
@@ -56,6 +57,7 @@ export class VirtualDevice {
   constructor(
     private readonly settings: DeviceSettings,
     private readonly tally: Tally,
+    /** Told of every end of a connection that the device did not bring about itself. */
     private readonly onDown: (ending: Ending) => void,
   ) {
     const stream = (n: number) => seededRandom(settings.seed, settings.index * 4 + n);
@@ -90,13 +92,23 @@ export class VirtualDevice {
     this.measuring = false;
   }
 
-  /** Says goodbye and stops. Never rejects. */
+  /** Says goodbye and stops, within 2 s. Never rejects. */
   async close(): Promise<void> {
+    this.halt();
+    await this.connection?.close();
+  }
+
+  /** Stops at once, as if the power was cut. */
+  abort(): void {
+    this.halt();
+    this.connection?.drop('stopped');
+  }
+
+  private halt(): void {
     this.stopped = true;
     this.measuring = false;
     for (const timer of this.timers) clearTimeout(timer);
     this.timers.clear();
-    await this.connection?.close();
   }
 
   private connect(): void {
@@ -136,7 +148,8 @@ export class VirtualDevice {
     }
     this.outbox.rewind();
     if (this.stopped) return;
-    this.onDown(ending);
+    if (!this.droppedOnPurpose) this.onDown(ending);
+    this.droppedOnPurpose = false;
     // Math.random, not the seeded source: a fleet that was cut off at once must not come back in step.
     const pause = Math.min(LONGEST_RETRY_MS, this.settings.retryMs * 2 ** this.failures);
     this.failures += 1;
@@ -144,7 +157,7 @@ export class VirtualDevice {
   }
 
   private send(): void {
-    while (this.up) {
+    while (this.up && this.connection?.open) {
       const entry = this.outbox.take();
       if (!entry) return;
       const reading = entry.kind === 'reading';
@@ -152,7 +165,7 @@ export class VirtualDevice {
       else if (reading) this.tally.resent += 1;
       const sentAt = performance.now();
       const connection = this.connection;
-      connection?.publish(entry.topic, entry.payload, entry.qos, (error) => {
+      connection.publish(entry.topic, entry.payload, entry.qos, (error) => {
         if (error) return connection.drop(error.message);
         if (!this.outbox.settle(entry)) return;
         if (reading && entry.qos > 0) this.tally.acknowledge(performance.now() - sentAt);
@@ -181,7 +194,10 @@ export class VirtualDevice {
     const payload = this.payloadOf(values, now);
     this.put('reading', payload);
     if (fault === 'duplicate') this.put('fault', payload);
-    if (fault === 'disconnect') this.connection?.drop('dropped on purpose');
+    if (fault === 'disconnect' && this.connection) {
+      this.droppedOnPurpose = true;
+      this.connection.drop('dropped on purpose');
+    }
   }
 
   /** Half of the native devices name their readings by `id`, half by `seq`, as devices in the field do. */
