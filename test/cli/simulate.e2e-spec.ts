@@ -79,6 +79,21 @@ describeWith(['mosquitto'], 'signalbox simulate beside a broker', () => {
     await other.endAsync(true);
   });
 
+  it('subscribes before it says online, so that a command sent at that very moment arrives', async () => {
+    const devices = 20;
+    service.on('message', (topic) => {
+      if (!topic.endsWith('/up/status')) return;
+      const command = topic.replace('/up/status', '/down/commands/first');
+      service.publish(command, '{"id":"first","type":"PING","params":{},"ttlMs":60000}', { qos: 1 });
+    });
+    const run = simulate('--devices', String(devices), '--rate', '0');
+    await eventually('all have answered', () => {
+      const accepted = objects(heard, /up\/commands\/first$/).filter(({ status }) => status === 'accepted');
+      return accepted.length === devices;
+    });
+    expect((await run.interrupt()).commands).toMatchObject({ received: devices, rejected: 0 });
+  });
+
   it('leaves its will behind when it dies', async () => {
     const run = simulate('--devices', '1', '--rate', '0');
     const online = await eventually('online', () => objects(heard, /up\/status$/)[0]);
