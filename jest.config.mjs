@@ -21,6 +21,9 @@ const common = {
 
 export default {
   maxWorkers: 2,
+  // Above the deadlines of `eventually`, so that a test says what it was waiting for.
+  testTimeout: 40_000,
+  reporters: ['default', '<rootDir>/test/support/summary-reporter.mjs'],
   projects: [
     { ...common, displayName: 'unit', testMatch: ['<rootDir>/src/**/*.spec.ts'] },
     { ...common, displayName: 'e2e', testMatch: ['<rootDir>/test/**/*.e2e-spec.ts'] },
