@@ -7,7 +7,7 @@
  * @property {number} sustained seconds of the run at full rate whose memory is watched
  * @property {number} rows of the filled database of P10; 0: only the empty one
  * @property {string} directory for everything that is written; removed at the end
- * @property {Partial<Record<string, number>>} shared figures that a later measure builds on
+ * @property {{ signalboxRate?: number, othersCpu?: number }} shared the P1 rate, for P4; most cores that others used
  * @property {(text: string) => void} say progress
  */
 
@@ -34,7 +34,7 @@
 /** The middle value, or the mean of the two middle ones. */
 export function median(/** @type {readonly number[]} */ values) {
   if (values.length === 0) throw new RangeError('no values');
-  const sorted = [...values].sort((a, b) => a - b);
+  const sorted = values.toSorted((a, b) => a - b);
   const half = Math.floor(sorted.length / 2);
   const upper = sorted[half] ?? NaN;
   return sorted.length % 2 === 1 ? upper : ((sorted[half - 1] ?? NaN) + upper) / 2;

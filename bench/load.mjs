@@ -29,7 +29,7 @@ const seconds = Number(options.seconds);
 const warmup = Number(options.warmup);
 const rate = options.rate === undefined ? null : Number(options.rate);
 if (options.form !== 'flat' && options.form !== 'envelope') fail(new Error('--form must be flat or envelope'));
-const form = /** @type {import('./load/packets.mjs').Form} */ (options.form);
+const { form } = options;
 
 /** The ring holds each device of a connection equally often, and many more packets than the window. */
 const devicesEach = deviceCount / connectionCount;
@@ -100,11 +100,13 @@ async function run() {
   const cpu = process.cpuUsage(cpuBefore);
   say({ event: 'measured' });
 
+  const sentInTime = sum('sent');
+  if (rate === null) for (const connection of connections) connection.due = connection.sent;
+  else release(measureTo);
+  const behind = rate === null ? 0 : sum('due') - sentInTime;
+  await drain();
   for (const connection of connections) connection.due = connection.sent;
-  const behind = rate === null ? 0 : Math.floor(((measureTo - startedAt) * rate) / 1_000) - sum('sent');
-  const deadline = performance.now() + DRAIN_MS;
-  while (sum('inFlight') > 0 && performance.now() < deadline) await sleep(5);
-  const milliseconds = (/** @type {number} */ us) => us / 1_000;
+  await drain();
   say({
     event: 'result',
     perSecond: counted / seconds,
@@ -133,9 +135,19 @@ async function until(/** @type {number} */ time) {
   }
 }
 
-/** @param {'sent' | 'acknowledged' | 'inFlight' | 'outOfOrder' | 'unknown'} what */
+/** @param {'due' | 'sent' | 'acknowledged' | 'outOfOrder' | 'unknown'} what */
 function sum(what) {
   return connections.reduce((total, connection) => total + connection[what], 0);
+}
+
+/** Waits until all that is due was acknowledged, or for so long that it is an overload. */
+async function drain() {
+  const deadline = performance.now() + DRAIN_MS;
+  while (sum('acknowledged') < sum('due') && performance.now() < deadline) await sleep(5);
+}
+
+function milliseconds(/** @type {number} */ microseconds) {
+  return microseconds / 1_000;
 }
 
 function say(/** @type {object} */ line) {

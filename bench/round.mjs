@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { findMosquitto, startMosquitto } from './target/mosquitto.mjs';
@@ -14,9 +14,10 @@ import { countStored, newDataDirectory, startSignalbox } from './target/signalbo
  * @property {number} acknowledged
  * @property {number} outOfOrder
  * @property {number} unknown
- * @property {number} behind messages of the open loop that could not be sent in time
+ * @property {number} behind messages of the open loop that were due and not yet sent when the time was up
  * @property {number} generatorCpu
  * @property {number} targetCpu
+ * @property {number} othersCpu processes that are neither: where it is not about 0, the run was disturbed
  * @property {{ p50: number, p90: number, p99: number, p999: number, max: number }} latencyMs
  */
 
@@ -32,7 +33,7 @@ import { countStored, newDataDirectory, startSignalbox } from './target/signalbo
 const generator = fileURLToPath(new URL('load.mjs', import.meta.url));
 let loads = 0;
 
-/** Whether there is a Mosquitto to compare with. */
+/** The Mosquitto to compare with, or null. */
 export const mosquittoPath = findMosquitto();
 
 /**
@@ -43,12 +44,12 @@ export const mosquittoPath = findMosquitto();
  */
 export async function mosquittoRound(bench, load, { noDelay }) {
   if (mosquittoPath === null) throw new Error('Mosquitto is not installed');
-  mkdirSync(bench.directory, { recursive: true });
   const { target, mqttPort } = await startMosquitto({ path: mosquittoPath, directory: bench.directory, noDelay });
   try {
     const result = await runLoad(target, mqttPort, load);
     await target.stop();
     assertAcknowledged(target.name, result);
+    noteDisturbance(bench, result);
     return result;
   } finally {
     target.kill();
@@ -63,13 +64,13 @@ export async function mosquittoRound(bench, load, { noDelay }) {
  * @param {(target: import('./target/process.mjs').TargetProcess) => Promise<void>} [during]
  */
 export async function signalboxRound(bench, load, during) {
-  mkdirSync(bench.directory, { recursive: true });
   const dataDirectory = newDataDirectory(bench.directory);
   const { target, mqttPort } = await startSignalbox(dataDirectory);
   try {
     const [result] = await Promise.all([runLoad(target, mqttPort, load), during?.(target)]);
     await target.stop();
     assertAcknowledged(target.name, result);
+    noteDisturbance(bench, result);
     assertConserved(result, countStored(dataDirectory));
     return result;
   } catch (error) {
@@ -93,19 +94,31 @@ async function runLoad(target, port, load) {
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
   const child = spawn(process.execPath, [generator, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   const exit = once(child, 'exit');
-  let cpuFrom = 0;
-  let targetCpu = 0;
+  const cpu = () => ({ target: target.cpuSeconds(), machine: machineCpuSeconds() });
+  let before = cpu();
+  let after = before;
   /** @type {LoadResult | null} */
   let result = null;
   for await (const line of createInterface({ input: child.stdout })) {
     const { event, ...rest } = JSON.parse(line);
-    if (event === 'measuring') cpuFrom = target.cpuSeconds();
-    if (event === 'measured') targetCpu = (target.cpuSeconds() - cpuFrom) / load.seconds;
-    if (event === 'result') result = { ...rest, targetCpu };
+    if (event === 'measuring') before = cpu();
+    if (event === 'measured') after = cpu();
+    if (event === 'result') {
+      const targetCpu = (after.target - before.target) / load.seconds;
+      const machineCpu = (after.machine - before.machine) / load.seconds;
+      result = { ...rest, targetCpu, othersCpu: Math.max(0, machineCpu - targetCpu - rest.generatorCpu) };
+    }
   }
   const [code] = await exit;
   if (code !== 0 || result === null) throw new Error(`the load generator ended with code ${code}`);
   return result;
+}
+
+/** Processor seconds that all processes together have used, those stolen by other machines included. */
+function machineCpuSeconds() {
+  const [user = 0, nice = 0, system = 0, , , , , steal = 0] =
+    readFileSync('/proc/stat', 'utf8').split('\n', 1)[0]?.split(/\s+/).slice(1).map(Number) ?? [];
+  return (user + nice + system + steal) / 100;
 }
 
 /** MQTT-4.6.0-2: PUBACKs come in the order of the PUBLISH packets, one each. */
@@ -116,6 +129,14 @@ function assertAcknowledged(/** @type {string} */ name, /** @type {LoadResult} *
     `${name}: of ${sent} messages ${acknowledged} were acknowledged, ${outOfOrder} out of order; ` +
       `${unknown} acknowledgements were for nothing in flight`,
   );
+}
+
+/** Keeps the worst, for the last line of the report. */
+function noteDisturbance(
+  /** @type {import('./bench.mjs').Bench} */ { shared },
+  /** @type {LoadResult} */ { othersCpu },
+) {
+  shared.othersCpu = Math.max(shared.othersCpu ?? 0, othersCpu);
 }
 
 function assertConserved(

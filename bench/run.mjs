@@ -113,5 +113,9 @@ for (const { id, title, run } of measures) {
 const facts = Object.entries(machine).map(([name, value]) => `${name} ${value}`);
 const medians = `medians of ${settings.rounds} round${settings.rounds === 1 ? '' : 's'} of ${settings.seconds} s`;
 process.stdout.write(`\n${table(rows)}\n\n${medians}; ${facts.join('; ')}\n`);
+const { othersCpu = 0 } = bench.shared;
+if (othersCpu > 0.1) {
+  process.stdout.write(`Disturbed: processes beside the bench used up to ${othersCpu.toFixed(1)} cores in a round.\n`);
+}
 if (quick) process.stdout.write('A quick run: these figures show that it works, not how fast it is.\n');
 process.stdout.write(`${writeResults({ machine, settings, rows, raw })}\n`);

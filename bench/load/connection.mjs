@@ -53,10 +53,6 @@ export class Connection {
     this.#starts = new Float64Array(this.#size);
   }
 
-  get inFlight() {
-    return this.sent - this.acknowledged;
-  }
-
   /**
    * Resolves after CONNACK 0; rejects on any other answer. Later failures go to `onFailure`.
    * @param {{ port: number, clientId: string, keepalive: number, onFailure: (error: Error) => void }} options
@@ -93,7 +89,7 @@ export class Connection {
 
   /** Writes what the window, the ring and `due` allow. */
   pump(/** @type {number} */ now) {
-    const free = this.#window - this.inFlight;
+    const free = this.#window - (this.sent - this.acknowledged);
     let count = Math.min(free, this.due - this.sent);
     if (count <= 0 || (count === free && free < this.#refill)) return;
     while (count > 0) {

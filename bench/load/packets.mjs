@@ -1,7 +1,7 @@
 /** Bytes of `seq` and `ts` in an envelope: fixed, so that they can be rewritten in place. */
 const SEQ_DIGITS = 10;
 const TS_DIGITS = 13;
-export const FIRST_SEQ = 10 ** (SEQ_DIGITS - 1);
+const FIRST_SEQ = 10 ** (SEQ_DIGITS - 1);
 
 /** @typedef {'flat' | 'envelope'} Form */
 

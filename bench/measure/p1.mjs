@@ -23,10 +23,10 @@ export const p1 = {
       if (mosquittoPath !== null) raw.mosquitto.push(await mosquittoRound(bench, load, { noDelay: false }));
       raw.signalbox.push(await signalboxRound(bench, load));
       if (mosquittoPath !== null) raw.noDelay.push(await mosquittoRound(bench, load, { noDelay: true }));
-      const last = Object.entries(raw).map(([side, results]) => `${side} ${describe(results.at(-1))}`);
-      bench.say(`round ${round}: ${last.join(', ')}`);
+      for (const [side, results] of Object.entries(raw))
+        bench.say(`round ${round}, ${side}: ${describe(results.at(-1))}`);
     });
-    bench.shared['signalboxRate'] = rate('signalbox');
+    bench.shared.signalboxRate = rate('signalbox');
     const measured = perSecond(rate('signalbox'));
     const target = `>= ${TARGET}`;
     if (mosquittoPath === null) {
@@ -54,5 +54,7 @@ export const p1 = {
 
 function describe(/** @type {import('../round.mjs').LoadResult | undefined} */ result) {
   if (!result) return '-';
-  return `${perSecond(result.perSecond)} (${result.targetCpu.toFixed(2)} cores, generator ${result.generatorCpu.toFixed(2)})`;
+  const { targetCpu, generatorCpu, othersCpu } = result;
+  const cores = `cores ${targetCpu.toFixed(2)}, generator ${generatorCpu.toFixed(2)}, others ${othersCpu.toFixed(2)}`;
+  return `${perSecond(result.perSecond)} (${cores})`;
 }

@@ -16,7 +16,7 @@ export const p4 = {
   title,
   async run(bench) {
     const { seconds, warmup } = bench;
-    const full = (bench.shared['signalboxRate'] ??= (await signalboxRound(bench, { seconds, warmup })).perSecond);
+    const full = (bench.shared.signalboxRate ??= (await signalboxRound(bench, { seconds, warmup })).perSecond);
     const rate = Math.round(full / 2);
     /** @type {Record<'mosquitto' | 'signalbox', import('../round.mjs').LoadResult[]>} */
     const raw = { mosquitto: [], signalbox: [] };
