@@ -19,6 +19,9 @@ const batch = Number(options.batch);
 const database = new Database(options.database, { fileMustExist: true });
 database.pragma('journal_mode = WAL');
 database.pragma('synchronous = FULL');
+// Tuned as Signalbox's own writer is (src/storage/sqlite/open-file.ts), so that the ratio is not one of settings.
+database.pragma('cache_size = -32768');
+database.pragma('wal_autocheckpoint = 4000');
 const insert = database.prepare(
   `insert into readings (${FILL_COLUMNS.map((column) => `"${column}"`).join(', ')})
    values (${FILL_COLUMNS.map(() => '?').join(', ')}) on conflict do nothing`,

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync } from 'node:fs';
+import { existsSync, mkdtempSync } from 'node:fs';
 import { get } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -48,16 +48,14 @@ export async function startSignalbox(/** @type {string} */ dataDirectory) {
   return { target, mqttPort: ports.mqtt, httpPort: ports.http };
 }
 
-/** The SQLite file in a data directory; `lock.db` only holds the lock. */
+/** The SQLite file in a data directory. */
 export function databaseFile(/** @type {string} */ dataDirectory) {
-  const files = readdirSync(dataDirectory).filter((name) => /\.(db|sqlite3?)$/.test(name) && name !== 'lock.db');
-  if (files.length !== 1) throw new Error(`expected one database in ${dataDirectory}, found: ${files.join(', ')}`);
-  return join(dataDirectory, /** @type {string} */ (files[0]));
+  return join(dataDirectory, 'signalbox.db');
 }
 
 /** Counts what a stopped Signalbox left on disk. */
 export function countStored(/** @type {string} */ dataDirectory) {
-  const database = new Database(databaseFile(dataDirectory), { readonly: true });
+  const database = new Database(databaseFile(dataDirectory), { readonly: true, fileMustExist: true });
   try {
     const count = (/** @type {string} */ table) =>
       /** @type {number} */ (database.prepare(`select count(*) from ${table}`).pluck().get());
@@ -73,7 +71,7 @@ export function countStored(/** @type {string} */ dataDirectory) {
  * @param {{ dataDirectory: string, rows: number, devices: number }} options
  */
 export function fillDatabase({ dataDirectory, rows, devices }) {
-  const database = new Database(databaseFile(dataDirectory));
+  const database = new Database(databaseFile(dataDirectory), { fileMustExist: true });
   try {
     database.pragma('synchronous = OFF');
     const columns = FILL_COLUMNS.map((column) => `"${column}"`).join(', ');
@@ -89,8 +87,14 @@ export function fillDatabase({ dataDirectory, rows, devices }) {
     });
     for (let n = 0; n < rows; n += 100_000) fill(n, Math.min(n + 100_000, rows));
     const addDevice = database.prepare(`insert into devices (id, link, created_at) values (?, 'native', ?)`);
+    const addLatest = database.prepare(
+      'insert into latest (device_id, metric, ts, received_at, value) values (?, ?, ?, ?, ?)',
+    );
     database.transaction(() => {
-      for (let n = 0; n < devices; n += 1) addDevice.run(deviceId(n), from);
+      for (let n = 0; n < devices; n += 1) {
+        addDevice.run(deviceId(n), from);
+        for (const metric of ['temperature', 'humidity']) addLatest.run(deviceId(n), metric, to, to, '21.5');
+      }
       database.prepare(`update sequences set next = ? where name = 'log'`).run(rows + 1);
     })();
     database.pragma('wal_checkpoint(TRUNCATE)');
