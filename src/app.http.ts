@@ -6,7 +6,7 @@ import type { DomainError } from './common/errors.js';
 import { HttpErrors } from './common/http.errors.js';
 import { newId } from './common/ids.js';
 import { parseJson } from './common/json.js';
-import { PROBLEM_JSON, problemOf, toDomainError } from './common/problem.js';
+import { PROBLEM_JSON, problemBytes, toDomainError } from './common/problem.js';
 
 const BODY_LIMIT = 1_048_576;
 const HEADER_LIMIT = 16_384;
@@ -71,7 +71,7 @@ function sendProblem(error: DomainError, request: FastifyRequest, reply: Fastify
   void reply
     .status(error.spec.status)
     .header('content-type', PROBLEM_JSON)
-    .send(JSON.stringify(problemOf(error, path, request.id)));
+    .send(problemBytes(error, path, request.id));
 }
 
 /** Answers what Node's parser refuses, when there is no request object yet. */
@@ -79,12 +79,13 @@ function answerClientError(error: Error & { readonly code?: string }, socket: So
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
   const problem = clientError(error.code);
   if (socket.writable) {
-    const body = JSON.stringify(problemOf(problem, '', newId()));
+    const body = problemBytes(problem, '', newId());
     const { status } = problem.spec;
     socket.write(
       `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: ${PROBLEM_JSON}\r\n` +
-        `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+        `Content-Length: ${body.length}\r\n\r\n`,
     );
+    socket.write(body);
   }
   socket.destroy(error);
 }

@@ -6,7 +6,7 @@ import { ControlModule } from './control/control.module.js';
 import { DeviceModule } from './device/device.module.js';
 import { HealthModule } from './health/health.module.js';
 import { MessageModule } from './message/message.module.js';
-import { RetainedModule } from './message/retained.module.js';
+import { RetainedRepository } from './message/retained.repository.js';
 import { MqttModule } from './mqtt/mqtt.module.js';
 import { SensorModule } from './sensor/sensor.module.js';
 import { StorageModule } from './storage/storage.module.js';
@@ -20,8 +20,7 @@ export class AppModule {
       imports: [
         ConfigModule.register(config),
         StorageModule,
-        RetainedModule,
-        MqttModule,
+        MqttModule.register({ retained: RetainedRepository }),
         AccessModule,
         DeviceModule,
         SensorModule,

@@ -2,8 +2,8 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createHttpAdapter } from './app.http.js';
 import { AppModule } from './app.module.js';
-import { ErrorFilter } from './common/error.filter.js';
 import { PinoLogger } from './common/pino.logger.js';
+import { ProblemFilter } from './common/problem.filter.js';
 import { StartupError } from './common/startup.error.js';
 import { DtoValidationPipe } from './common/validation.pipe.js';
 import { HttpConfig } from './config/http.config.js';
@@ -20,7 +20,7 @@ export async function createApp(config: LoadedConfig): Promise<NestFastifyApplic
     abortOnError: false,
   });
   app.useGlobalPipes(new DtoValidationPipe());
-  app.useGlobalFilters(new ErrorFilter());
+  app.useGlobalFilters(new ProblemFilter());
   app.connectMicroservice({ strategy: app.get(MqttServer) }, { inheritAppConfig: true });
   return app;
 }

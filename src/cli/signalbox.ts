@@ -1,17 +1,16 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { NAME, VERSION } from '../common/version.js';
+import { serveCommand } from './serve.command.js';
 import { simulateCommand } from './simulate.command.js';
 
 const USAGE = 2;
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  readonly version: string;
-};
 
-const program = new Command('signalbox')
+const program = new Command(NAME)
   .description('MQTT <-> REST device gateway.')
-  .version(version)
+  .version(VERSION)
   .exitOverride()
+  .addCommand(serveCommand())
   .addCommand(simulateCommand());
 
 try {

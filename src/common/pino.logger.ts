@@ -5,6 +5,16 @@ import pretty from 'pino-pretty';
 /** `trace` .. `fatal` as pino names them; Nest's `verbose` is pino's `trace`, its `log` is `info`. */
 type Level = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace';
 
+/** Contexts in which Nest tells how it puts the application together: of interest to its developers only. */
+const FRAMEWORK = new Set([
+  'NestFactory',
+  'InstanceLoader',
+  'RoutesResolver',
+  'RouterExplorer',
+  'NestApplication',
+  'NestMicroservice',
+]);
+
 /**
  * Nest's logger over pino: one line per record on standard output, JSON or readable. Control characters in values are
  * escaped in both forms, so that nobody can write a second line. A message may be a text, or an object with `msg` and fields.
@@ -21,7 +31,7 @@ export class PinoLogger implements LoggerService {
   }
 
   log(message: unknown, ...rest: unknown[]): void {
-    this.write('info', message, rest);
+    this.write(FRAMEWORK.has(String(rest.at(-1))) ? 'debug' : 'info', message, rest);
   }
 
   error(message: unknown, ...rest: unknown[]): void {

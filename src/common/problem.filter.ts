@@ -1,6 +1,6 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, Logger } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { PROBLEM_JSON, problemOf, toDomainError } from './problem.js';
+import { PROBLEM_JSON, problemBytes, toDomainError } from './problem.js';
 
 /** Answers every error of an HTTP route with application/problem+json (RFC 9457). Errors of 500 are logged with their cause. */
 @Catch()
@@ -27,6 +27,6 @@ export class ProblemFilter implements ExceptionFilter {
     reply
       .status(error.spec.status)
       .header('content-type', PROBLEM_JSON)
-      .send(JSON.stringify(problemOf(error, path, request.id)));
+      .send(problemBytes(error, path, request.id));
   }
 }

@@ -4,7 +4,7 @@ import { HttpErrors } from './http.errors.js';
 import { JsonError } from './json.js';
 
 /** The problem document of RFC 9457 as Signalbox sends it. */
-export interface Problem {
+interface Problem {
   readonly type: string;
   readonly title: string;
   readonly status: number;
@@ -15,11 +15,18 @@ export interface Problem {
   readonly errors?: readonly ErrorDetail[];
 }
 
-/** The media type of {@link Problem}. */
+/** The media type of a problem document. */
 export const PROBLEM_JSON = 'application/problem+json';
 
-/** Writes a coded error as a problem document. `instance` is the path without its query, which may hold what is nobody's business. */
-export function problemOf(error: DomainError, instance: string, requestId: string): Problem {
+/**
+ * Writes a coded error as the bytes of a problem document; as bytes, because Fastify adds a charset to the type of a text, and
+ * JSON has none. `instance` is the path without its query, which may hold what is nobody's business.
+ */
+export function problemBytes(error: DomainError, instance: string, requestId: string): Buffer {
+  return Buffer.from(JSON.stringify(problemOf(error, instance, requestId)));
+}
+
+function problemOf(error: DomainError, instance: string, requestId: string): Problem {
   const { errors, extra } = error.options;
   return {
     ...extra,

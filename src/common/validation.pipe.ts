@@ -20,6 +20,7 @@ export class DtoValidationPipe extends ValidationPipe {
       whitelist: true,
       forbidNonWhitelisted: true,
       forbidUnknownValues: false,
+      stopAtFirstError: true,
       exceptionFactory: (errors) => new Violations(errors),
     });
   }

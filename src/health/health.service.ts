@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { MqttLink } from '../mqtt/link.js';
+import { SensorService } from '../sensor/sensor.service.js';
 import { Database } from '../storage/database.js';
 
 /** What the health routes tell. */
@@ -7,6 +8,8 @@ export interface Health {
   readonly status: 'OK' | 'DEGRADED';
   readonly broker: { readonly status: string; readonly clients: number | null };
   readonly database: { readonly status: string };
+  /** Counts since the start. */
+  readonly readings: SensorService['counts'];
 }
 
 /** Whether the broker and the database can be used now. */
@@ -15,6 +18,7 @@ export class HealthService {
   constructor(
     private readonly link: MqttLink,
     private readonly database: Database,
+    private readonly sensors: SensorService,
   ) {}
 
   check(): Health {
@@ -23,6 +27,7 @@ export class HealthService {
       status: up ? 'OK' : 'DEGRADED',
       broker: { status: this.link.status, clients: this.link.clients },
       database: { status: this.database.status },
+      readings: this.sensors.counts,
     };
   }
 }

@@ -15,7 +15,7 @@ function firstCells(markdown: string, heading: string): string[][] {
   if (section === undefined) throw new Error(`there is no section "${heading}"`);
   return section
     .split('\n')
-    .filter((line) => /^\| `/.test(line))
+    .filter((line) => line.startsWith('| `'))
     .map((line) =>
       line
         .split('|')

@@ -13,7 +13,7 @@ export interface Service {
   readonly mqttPort: number;
   readonly dataDir: string;
   /** All that it has printed so far. */
-  output(): string;
+  readonly output: () => string;
   /** Sends the signal and resolves with the exit code, or the signal that ended it. */
   stop(signal?: NodeJS.Signals): Promise<number | NodeJS.Signals | null>;
 }
@@ -28,7 +28,7 @@ export function temporaryDirectory(): { readonly path: string; remove(): void } 
 export function spawnService(
   dataDir: string,
   settings: Record<string, string> = {},
-): { child: ChildProcess; output(): string } {
+): { readonly child: ChildProcess; readonly output: () => string } {
   const chunks: Buffer[] = [];
   const child = spawn(process.execPath, [resolve('dist/main.js')], {
     cwd: dataDir,
