@@ -72,9 +72,9 @@ describe('POST /control', () => {
 
   it('sends a foreign device its command on its own topic and ends at SENT', async () => {
     const listener = await listenTo(device, 'poc/fan/control');
-    const { body } = await control({ command: 'SET_SPEED', deviceId: 'fan', params: { speed: 3 } });
+    const { body } = await control({ command: 'SET_SPEED', deviceId: 'fan', params: { speed: 3, constructor: 'x' } });
     const message = await listener.next('the command');
-    expect(JSON.parse(message.payload)).toEqual({ command: 'SET_SPEED', speed: 3 });
+    expect(JSON.parse(message.payload)).toEqual({ command: 'SET_SPEED', speed: 3, constructor: 'x' });
     expect(await sent(body.id)).toMatchObject({
       final: true,
       outcome: 'unknown',

@@ -5,7 +5,6 @@ import { errorCatalogue } from '../../src/common/errors.js';
 import '../../src/app.module.js';
 import { CONFIG_CLASSES } from '../../src/config/load-config.js';
 import { settingsOf } from '../../src/config/setting.decorator.js';
-import { REJECT_CODES } from '../../src/sensor/sensor.errors.js';
 
 const read = (path: string) => readFileSync(path, 'utf8');
 
@@ -35,11 +34,6 @@ describe('docs/errors.md', () => {
     ]);
     const existing = [...errorCatalogue].map(([code, { status, title }]) => [code, status, title]);
     expect(documented.toSorted()).toEqual(existing.toSorted());
-  });
-
-  it('lists every code of a reject, and no other', () => {
-    const documented = firstCells(markdown, 'Codes of rejects').map(([code]) => code);
-    expect(documented.toSorted()).toEqual(Object.keys(REJECT_CODES).toSorted());
   });
 });
 
