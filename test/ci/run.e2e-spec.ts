@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 describe('.ci/run', () => {
@@ -21,7 +21,7 @@ describe('.ci/run', () => {
       case "$*" in '${failing}'*) exit 1;; esac`;
     writeFileSync(join(bin, 'npm'), npm, { mode: 0o755 });
     const env = { ...process.env, PATH: `${bin}${delimiter}${process.env['PATH']}` };
-    const { status, stdout } = spawnSync('.ci/run', { env, encoding: 'utf8' });
+    const { status, stdout } = spawnSync(resolve('.ci/run'), { env, encoding: 'utf8' });
     return { status, lines: stdout.trimEnd().split('\n') };
   }
 

@@ -13,7 +13,8 @@ import type { Tally } from './tally.js';
 
 /** Unacknowledged publishes of one device; the service holds more than 64 back. */
 const WINDOW = 16;
-const LONGEST_RETRY_MS = 15_000;
+/** Short enough that every device of a small fleet is back before a run that is being stopped gives up. */
+const LONGEST_RETRY_MS = 3_000;
 /** A device that slept longer than this does not make up for the measurements it missed. */
 const MAX_LAG_MS = 1_000;
 
@@ -33,7 +34,7 @@ export interface DeviceSettings {
   readonly index: number;
   /** Most readings kept while they are not acknowledged. */
   readonly outboxLimit: number;
-  /** The first pause before connecting again, in milliseconds; it doubles with each failure, up to 15 s. */
+  /** The first pause before connecting again, in milliseconds; it doubles with each failure, up to 3 s. */
   readonly retryMs: number;
 }
 
@@ -151,7 +152,8 @@ export class VirtualDevice {
     if (!this.droppedOnPurpose) this.onDown(ending);
     this.droppedOnPurpose = false;
     // Math.random, not the seeded source: a fleet that was cut off at once must not come back in step.
-    const pause = Math.min(LONGEST_RETRY_MS, this.settings.retryMs * 2 ** this.failures);
+    const { retryMs } = this.settings;
+    const pause = Math.min(Math.max(LONGEST_RETRY_MS, retryMs), retryMs * 2 ** this.failures);
     this.failures += 1;
     this.later(between(Math.random, 0.25, 1) * pause, () => this.connect());
   }
