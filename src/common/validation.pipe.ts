@@ -1,60 +1,64 @@
-import { type ArgumentMetadata, Injectable, type ValidationError, ValidationPipe } from '@nestjs/common';
+import { type ArgumentMetadata, Injectable, type PipeTransform, type Type } from '@nestjs/common';
+import { plainToInstance } from 'class-transformer';
+import { validate, type ValidationError } from 'class-validator';
 import type { ErrorDetail } from './errors.js';
 import { HttpErrors } from './http.errors.js';
 
-class Violations extends Error {
-  constructor(readonly list: readonly ValidationError[]) {
-    super('validation failed');
-  }
-}
+/** Parameter types that are not DTO classes; a message batch is an Array. */
+const NO_DTO = new Set<unknown>([String, Number, Boolean, Object, Array, undefined]);
 
 /**
- * Checks bodies, queries and path parameters against their DTO classes. Nothing is coerced or dropped: unknown fields and
- * repeated parameters are refused. Throws VALIDATION_FAILED with a pointer or parameter for each violation.
+ * Checks bodies and queries against their DTO classes. Nothing is coerced or dropped: unknown fields and repeated parameters
+ * are refused, and JSON inside a field arrives as it was sent. (Nest's own pipe strips keys such as `constructor` from it.)
+ * Throws VALIDATION_FAILED with a pointer or parameter for each violation.
  */
 @Injectable()
-export class DtoValidationPipe extends ValidationPipe {
-  constructor() {
-    super({
-      transform: true,
+export class DtoValidationPipe implements PipeTransform {
+  async transform(value: unknown, { metatype, type }: ArgumentMetadata): Promise<unknown> {
+    if (NO_DTO.has(metatype) || (type !== 'body' && type !== 'query')) return value;
+    const inBody = type === 'body';
+    if (value === null || typeof value !== 'object' || Array.isArray(value)) {
+      const errors = [{ pointer: '', detail: 'must be a JSON object', code: 'NOT_AN_OBJECT' }];
+      throw HttpErrors.VALIDATION_FAILED('The body must be a JSON object.', { errors });
+    }
+    // class-validator finds the rules by way of this name.
+    if (Object.hasOwn(value, 'constructor')) throw failed([unknownField('constructor', inBody)]);
+    const dto = instantiate(metatype as Type<object>, value);
+    const violations = await validate(dto, {
       whitelist: true,
       forbidNonWhitelisted: true,
       forbidUnknownValues: false,
       stopAtFirstError: true,
-      exceptionFactory: (errors) => new Violations(errors),
     });
-  }
-
-  override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
-    if (
-      metadata.type === 'body' &&
-      this.toValidate(metadata) &&
-      (value === null || typeof value !== 'object' || Array.isArray(value))
-    ) {
-      const errors = [{ pointer: '', detail: 'must be a JSON object', code: 'NOT_AN_OBJECT' }];
-      throw HttpErrors.VALIDATION_FAILED('The body must be a JSON object.', { errors });
-    }
-    try {
-      return (await super.transform(value, metadata)) as unknown;
-    } catch (error) {
-      if (!(error instanceof Violations)) throw error;
-      const errors = error.list.flatMap((violation) => details(violation, '', metadata.type === 'body'));
-      throw HttpErrors.VALIDATION_FAILED(errors.map(({ detail }) => detail).join('; '), { errors });
-    }
+    if (violations.length > 0) throw failed(violations.flatMap((violation) => details(violation, inBody)));
+    return dto;
   }
 }
 
-function details(violation: ValidationError, parent: string, inBody: boolean): ErrorDetail[] {
-  const { property, constraints = {}, children = [] } = violation;
-  const at = inBody ? `${parent}/${property.replaceAll('~', '~0').replaceAll('/', '~1')}` : property;
-  const place = inBody ? { pointer: at } : { parameter: at };
-  const own = Object.entries(constraints).map(([rule, text]) => {
-    const unknown = rule === 'whitelistValidation';
-    return {
-      ...place,
-      detail: unknown ? `${property} is not known here` : text,
-      code: unknown ? 'UNKNOWN_FIELD' : rule.replaceAll(/([a-z])([A-Z])/g, '$1_$2').toUpperCase(),
-    };
-  });
-  return [...own, ...children.flatMap((child) => details(child, at, inBody))];
+/** Texts, numbers and booleans may be transformed by the class; objects and arrays are put in place as they are. */
+function instantiate(type: Type<object>, value: object): object {
+  const entries = Object.entries(value);
+  const isStructured = ([, field]: readonly [string, unknown]) => field !== null && typeof field === 'object';
+  const dto = plainToInstance(type, Object.fromEntries(entries.filter((entry) => !isStructured(entry))));
+  return Object.assign(dto, Object.fromEntries(entries.filter(isStructured)));
+}
+
+function details({ property, constraints = {} }: ValidationError, inBody: boolean): ErrorDetail[] {
+  return Object.entries(constraints).map(([rule, detail]) =>
+    rule === 'whitelistValidation'
+      ? unknownField(property, inBody)
+      : { ...place(property, inBody), detail, code: rule.replaceAll(/([a-z])([A-Z])/g, '$1_$2').toUpperCase() },
+  );
+}
+
+function unknownField(property: string, inBody: boolean): ErrorDetail {
+  return { ...place(property, inBody), detail: `${property} is not known here`, code: 'UNKNOWN_FIELD' };
+}
+
+function place(property: string, inBody: boolean): Pick<ErrorDetail, 'pointer' | 'parameter'> {
+  return inBody ? { pointer: `/${property.replaceAll('~', '~0').replaceAll('/', '~1')}` } : { parameter: property };
+}
+
+function failed(errors: readonly ErrorDetail[]): Error {
+  return HttpErrors.VALIDATION_FAILED(errors.map(({ detail }) => detail).join('; '), { errors });
 }

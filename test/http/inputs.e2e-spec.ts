@@ -37,9 +37,20 @@ describe('A bad body', () => {
   });
 
   it('takes the last of duplicate keys, and constructor as an ordinary key', async () => {
-    const { status, body } = await post(url('/publish'), '{"message": "a", "message": {"constructor": 1}}');
+    const { status, body } = await post(
+      url('/publish'),
+      '{"message": "a", "message": {"constructor": 1, "a": [{"constructor": {}}]}}',
+    );
     expect(status).toBe(200);
-    expect(body).toMatchObject({ message: { constructor: 1 } });
+    expect(body).toMatchObject({ message: { constructor: 1, a: [{ constructor: {} }] } });
+  });
+
+  it('with constructor as a field of the request is answered 400', async () => {
+    const { status, body } = await post<ProblemBody>(url('/publish'), '{"message": "a", "constructor": {"x": 1}}');
+    expect([status, body.errors]).toEqual([
+      400,
+      [{ pointer: '/constructor', detail: 'constructor is not known here', code: 'UNKNOWN_FIELD' }],
+    ]);
   });
 
   it('over 1 MiB is answered 413', async () => {

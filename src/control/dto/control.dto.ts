@@ -1,5 +1,4 @@
 import { IsNotEmpty, IsObject, IsOptional, IsString, Matches } from 'class-validator';
-import { AsSent } from '../../common/as-sent.js';
 import { DEVICE_ID } from '../../common/ids.js';
 import type { Json } from '../../common/json.js';
 import { COMMAND_TYPE } from '../command.js';
@@ -16,7 +15,6 @@ export class ControlDto {
   @Matches(DEVICE_ID, { message: 'deviceId must be 1-128 of A-Z a-z 0-9 . _ : - and begin with a letter or digit' })
   readonly deviceId: string = 'device';
 
-  @AsSent()
   @IsOptional()
   @IsObject({ message: 'params must be an object' })
   readonly params: Readonly<Record<string, Json>> = {};

@@ -1,5 +1,4 @@
 import { IsBoolean, IsIn, IsOptional, IsString } from 'class-validator';
-import { AsSent } from '../../common/as-sent.js';
 import type { Json } from '../../common/json.js';
 
 /** Body of `POST /publish`. Exactly one of `message`, `msg` and `payload` carries what is published. */
@@ -8,15 +7,12 @@ export class PublishDto {
   @IsString({ message: 'topic must be a string' })
   readonly topic?: string;
 
-  @AsSent()
   @IsOptional()
   readonly message?: Json;
 
-  @AsSent()
   @IsOptional()
   readonly msg?: Json;
 
-  @AsSent()
   @IsOptional()
   readonly payload?: Json;
 
