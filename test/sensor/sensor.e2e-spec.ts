@@ -156,6 +156,24 @@ describe('telemetry from MQTT to REST', () => {
     expect(await payloads(device)).toEqual([{ t: 1 }, { t: 2 }, { t: 3 }, { t: null }]);
   });
 
+  it('lists as many readings as are asked for, in order, and large ones without holding them all', async () => {
+    const device = newDevice();
+    const ts = Date.now() - 1000;
+    await send(
+      device,
+      [...Array(250).keys()].map((n) => ({ n, ts: ts + ((n * 7) % 250) })),
+    );
+    const inOrder = (await get<Sensor[]>(`/sensors?deviceId=${device}&limit=200`)).map(({ timestamp }) => timestamp);
+    expect(inOrder).toEqual([...Array(200).keys()].map((i) => new Date(ts + 50 + i).toISOString()));
+    const last = await get<Sensor[]>('/sensors?limit=101');
+    expect(last.map(({ payload }) => payload)).toEqual([...Array(101).keys()].map((i) => ({ n: 149 + i })));
+    expect(await get<Sensor[]>('/sensors?deviceId=nobody&limit=10000')).toEqual([]);
+    const wide = Object.fromEntries([...Array(200).keys()].map((n) => [`m${n}`, 'x'.repeat(1000)]));
+    for (let n = 0; n < 150; n++) await send(device, { ...wide, m0: n });
+    const large = await get<Sensor[]>(`/sensors?deviceId=${device}&limit=150`);
+    expect(large.map(({ payload }) => (payload as { readonly m0: unknown }).m0)).toEqual([...Array(150).keys()]);
+  });
+
   it('answers a message that asked, after the commit', async () => {
     const device = newDevice();
     await send(device, [{ values: { a: 1 }, id: 'q1', ack: true }, { values: { a: 1 }, id: 'q1' }, {}]);
