@@ -15,9 +15,9 @@ export class SensorHttpController {
   constructor(private readonly sensors: SensorService) {}
 
   @Get('sensors')
-  async list(@Query() { limit, deviceId = null }: ListSensorsDto): Promise<SensorResource[] | StreamableFile> {
-    if (limit <= READINGS_AT_ONCE) return (await this.sensors.list(limit, deviceId)).map(sensorResource);
-    return streamed(await this.sensors.listInPages(limit, deviceId));
+  async list(@Query() { limit, deviceId }: ListSensorsDto): Promise<SensorResource[] | StreamableFile> {
+    if (limit <= READINGS_AT_ONCE) return (await this.sensors.list(limit, deviceId ?? null)).map(sensorResource);
+    return streamed(await this.sensors.listInPages(limit, deviceId ?? null));
   }
 
   @Get('v1/rejects')
