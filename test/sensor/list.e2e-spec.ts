@@ -11,7 +11,7 @@ describe('lists of readings and rejects', () => {
     await box?.stop();
   });
 
-  it('lists as many readings as are asked for, in order, and large ones without holding them all', async () => {
+  it('lists as many readings as are asked for, in order, however large they are', async () => {
     const device = box.newDevice();
     const ts = Date.now() - 1000;
     await box.send(
