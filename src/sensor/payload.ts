@@ -3,7 +3,7 @@ import type { Json } from '../common/json.js';
 import { Refusal } from './sensor.errors.js';
 
 /** Largest payload of a message, in bytes. */
-export const MAX_PAYLOAD_BYTES = 256 * 1024;
+const MAX_PAYLOAD_BYTES = 256 * 1024;
 
 const LONG_INTEGER = /\d{16}/;
 const STRING_OR_NUMBER = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
