@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { defineErrors } from './errors.js';
 
 /** Errors of cursors in lists. */
-export const CursorErrors = defineErrors({
+const CursorErrors = defineErrors({
   BAD_CURSOR: { status: 400, title: 'This is not a cursor' },
   CURSOR_MISMATCH: { status: 400, title: 'The cursor belongs to another query' },
 });

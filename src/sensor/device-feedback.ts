@@ -1,4 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { LimitedLog } from '../common/limited-log.js';
 import { TopicConfig } from '../config/topic.config.js';
 import { MqttPublisher } from '../mqtt/publisher.js';
 import type { ItemReject } from './parsed-telemetry.js';
@@ -18,7 +19,7 @@ const MAX_DEVICES_PER_INTERVAL = 10_000;
 /** Tells native devices what became of their messages, at QoS 0 and only after the commit. Never rejects: a failure is logged. */
 @Injectable()
 export class DeviceFeedback {
-  private readonly logger = new Logger(DeviceFeedback.name);
+  private readonly log = new LimitedLog(new Logger(DeviceFeedback.name));
   private readonly errors = new Throttle(ERROR_INTERVAL_MS, MAX_DEVICES_PER_INTERVAL);
 
   constructor(
@@ -40,7 +41,7 @@ export class DeviceFeedback {
   private send(deviceId: string, kind: 'acks' | 'errors', content: object): void {
     const topic = `${this.topics.prefix}/${deviceId}/down/${kind}`;
     this.publisher.publish({ topic, payload: JSON.stringify(content), qos: 0 }).catch((error: unknown) => {
-      this.logger.warn({ msg: 'a device could not be told', topic, error: String(error) });
+      this.log.warn(kind, () => ({ msg: 'a device could not be told', topic, error: String(error) }));
     });
   }
 }

@@ -1,7 +1,7 @@
 import { type Json, JsonError, parseJson } from '../common/json.js';
 import type { IdentityKind } from '../storage/log.js';
 import { identityOf } from './identity.js';
-import { decode } from './payload.js';
+import { decode, sizeRefusal } from './payload.js';
 import { isPrintable } from './printable.js';
 import { quoted, Refusal, type RejectCode } from './sensor.errors.js';
 import { readTimestamp, type TimeBounds } from './timestamp.js';
@@ -49,13 +49,15 @@ export function parseEvent(payload: Buffer, type: string, bounds: TimeBounds): P
 }
 
 function readBody(payload: Buffer): Json | Refusal {
-  const decoded = decode(payload);
-  if (decoded instanceof Refusal) return decoded;
+  const tooLarge = sizeRefusal(payload);
+  if (tooLarge) return tooLarge;
   try {
     // An event is kept as its text, so that even integers beyond 2^53 stay what they are.
     return parseJson(payload);
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
+    const unreadable = decode(payload);
+    if (unreadable instanceof Refusal) return unreadable;
     const at = error.pointer === '' ? '' : ` at ${quoted(error.pointer)}`;
     return new Refusal(CODES[error.reason], `The event cannot be kept: ${error.message}${at}. Send it without.`);
   }

@@ -32,7 +32,7 @@ function contentHash(content: Json): string {
 }
 
 /** JSON text with the keys of every object sorted by UTF-16 code unit, so that equal content gives equal text. */
-export function canonical(value: Json): string {
+function canonical(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   let text = '{';

@@ -3,7 +3,7 @@ import type { Json } from '../common/json.js';
 import { Refusal } from './sensor.errors.js';
 
 /** Largest payload of a message, in bytes. */
-export const MAX_PAYLOAD_BYTES = 256 * 1024;
+const MAX_PAYLOAD_BYTES = 256 * 1024;
 
 const LONG_INTEGER = /\d{16}/;
 const STRING_OR_NUMBER = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
@@ -14,12 +14,8 @@ const LAST_EXACT = '9007199254740992';
  * (`1e999`) and integers, written without fraction and exponent, beyond 2^53. Strings, keys and depth are not checked.
  */
 export function decode(payload: Buffer): Json | Refusal {
-  if (payload.length > MAX_PAYLOAD_BYTES) {
-    return new Refusal(
-      'PAYLOAD_TOO_LARGE',
-      `The payload has ${payload.length} bytes; the most is ${MAX_PAYLOAD_BYTES}. Send it in several messages.`,
-    );
-  }
+  const tooLarge = sizeRefusal(payload);
+  if (tooLarge) return tooLarge;
   if (!isUtf8(payload)) {
     return new Refusal('NOT_UTF8', 'The payload is not valid UTF-8. Send JSON text encoded as UTF-8.');
   }
@@ -31,6 +27,13 @@ export function decode(payload: Buffer): Json | Refusal {
   } catch {
     return notJson(text);
   }
+}
+
+/** Says that the payload is too large, or null where it is not. */
+export function sizeRefusal(payload: Buffer): Refusal | null {
+  if (payload.length <= MAX_PAYLOAD_BYTES) return null;
+  const detail = `The payload has ${payload.length} bytes; the most is ${MAX_PAYLOAD_BYTES}. Send it in several messages.`;
+  return new Refusal('PAYLOAD_TOO_LARGE', detail);
 }
 
 function markInexact(text: string): string {

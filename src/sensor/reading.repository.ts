@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
+import type { Kysely } from 'kysely';
 import type { Json } from '../common/json.js';
 import { Database } from '../storage/database.js';
 import type { NewReading, Verdict } from '../storage/log.js';
+import type { ReadingTable, Schema } from '../storage/schema.js';
 
 /** A stored reading. Times in epoch milliseconds. */
 export interface StoredReading {
@@ -12,10 +14,12 @@ export interface StoredReading {
   readonly receivedAt: number;
 }
 
-/** Up to this many rows are read through the connection that scans never hold up. */
-const POINT_READ_ROWS = 100;
+/** Most readings that are held in memory together: each may have 256 KiB. */
+export const READINGS_AT_ONCE = 100;
 
-/** The readings in the log. */
+const COLUMNS = ['position', 'device_id', 'topic', 'values', 'ts', 'received_at'] as const;
+
+/** The readings in the log. Without a device "newest" means stored last, with one it means the newest `ts`. */
 @Injectable()
 export class ReadingRepository {
   constructor(private readonly database: Database) {}
@@ -25,36 +29,40 @@ export class ReadingRepository {
     return this.database.appendReadings(readings);
   }
 
-  /** The `limit` readings stored last, oldest of them first. */
-  async last(limit: number): Promise<StoredReading[]> {
-    const rows = await this.select(limit).orderBy('position', 'desc').limit(limit).execute();
+  /** The newest readings, oldest of them first; `limit` is at most READINGS_AT_ONCE. */
+  async newest(limit: number, deviceId: string | null): Promise<StoredReading[]> {
+    const rows = await newestFirst(this.database.point, limit, deviceId).select(COLUMNS).execute();
     return rows.toReversed().map(toReading);
   }
 
-  /** The `limit` newest readings of a device by `ts`, oldest of them first. */
-  async newest(deviceId: string, limit: number): Promise<StoredReading[]> {
-    const rows = await this.select(limit)
-      .where('device_id', '=', deviceId)
-      .orderBy('ts', 'desc')
-      .orderBy('position', 'desc')
-      .limit(limit)
-      .execute();
-    return rows.toReversed().map(toReading);
+  /** The positions in the log of the newest readings, oldest of them first. */
+  async newestPositions(limit: number, deviceId: string | null): Promise<number[]> {
+    const rows = await newestFirst(this.database.scan, limit, deviceId).select('position').execute();
+    return rows.toReversed().map(({ position }) => position);
   }
 
-  private select(limit: number) {
-    const reader = limit <= POINT_READ_ROWS ? this.database.point : this.database.scan;
-    return reader.selectFrom('readings').select(['device_id', 'topic', 'values', 'ts', 'received_at']);
+  /** The readings at `positions`, in that order and READINGS_AT_ONCE at a time; those removed meanwhile are left out. */
+  async *read(positions: readonly number[]): AsyncGenerator<readonly StoredReading[]> {
+    for (let i = 0; i < positions.length; i += READINGS_AT_ONCE) {
+      const wanted = positions.slice(i, i + READINGS_AT_ONCE);
+      const rows = await this.database.scan
+        .selectFrom('readings')
+        .select(COLUMNS)
+        .where('position', 'in', wanted)
+        .execute();
+      const found = new Map(rows.map((row) => [row.position, row]));
+      yield wanted.flatMap((position) => found.get(position) ?? []).map(toReading);
+    }
   }
 }
 
-function toReading(row: {
-  readonly device_id: string;
-  readonly topic: string;
-  readonly values: string;
-  readonly ts: number;
-  readonly received_at: number;
-}): StoredReading {
+function newestFirst(reader: Kysely<Schema>, limit: number, deviceId: string | null) {
+  const query = reader.selectFrom('readings').limit(limit);
+  if (deviceId === null) return query.orderBy('position', 'desc');
+  return query.where('device_id', '=', deviceId).orderBy('ts', 'desc').orderBy('position', 'desc');
+}
+
+function toReading(row: Pick<ReadingTable, (typeof COLUMNS)[number]>): StoredReading {
   return {
     deviceId: row.device_id,
     topic: row.topic,

@@ -55,9 +55,14 @@ export class SensorService {
     return results;
   }
 
-  /** The last stored readings, or with `deviceId` that device's newest by `ts`; oldest of them first. */
+  /** The last stored readings, or with `deviceId` that device's newest by `ts`, oldest of them first; `limit` is at most 100. */
   list(limit: number, deviceId: string | null): Promise<StoredReading[]> {
-    return deviceId === null ? this.readings.last(limit) : this.readings.newest(deviceId, limit);
+    return this.readings.newest(limit, deviceId);
+  }
+
+  /** The same for any `limit`, in pages that are read as they are asked for. Rejects at once where the database is away. */
+  async listInPages(limit: number, deviceId: string | null): Promise<AsyncIterable<readonly StoredReading[]>> {
+    return this.readings.read(await this.readings.newestPositions(limit, deviceId));
   }
 
   /** A page of rejects, newest first. Throws BAD_CURSOR and CURSOR_MISMATCH. */

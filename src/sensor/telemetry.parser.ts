@@ -9,7 +9,7 @@ import { HISTORICAL_AFTER_MS, readTimestamp, type TimeBounds } from './timestamp
 import { isObject, metricNameRefusal, metricsOf, type JsonObject } from './values.js';
 
 /** Most items of an array. */
-export const MAX_ITEMS = 1000;
+const MAX_ITEMS = 1000;
 
 /** What the parser knows besides the payload: `metric` is the one that the topic names, else null. */
 export interface TelemetryContext extends TimeBounds {

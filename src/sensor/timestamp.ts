@@ -3,7 +3,7 @@ import type { Json } from '../common/json.js';
 import { Refusal } from './sensor.errors.js';
 
 /** How far ahead of our clock a device's clock may be, in milliseconds. */
-export const MAX_AHEAD_MS = 10 * 60_000;
+const MAX_AHEAD_MS = 10 * 60_000;
 
 /** From this age on, in milliseconds, a reading counts as historical. */
 export const HISTORICAL_AFTER_MS = 5 * 60_000;

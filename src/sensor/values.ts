@@ -6,8 +6,8 @@ export type JsonObject = { [key: string]: Json };
 
 /** Most metrics of one reading, deepest nesting of one value, and longest string in bytes of UTF-8. */
 export const MAX_METRICS = 256;
-export const MAX_VALUE_DEPTH = 8;
-export const MAX_STRING_BYTES = 1024;
+const MAX_VALUE_DEPTH = 8;
+const MAX_STRING_BYTES = 1024;
 
 /** True for a JSON object, false for null and arrays. */
 export function isObject(value: Json | undefined): value is JsonObject {
