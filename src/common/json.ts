@@ -17,7 +17,7 @@ export class JsonError extends Error {
 }
 
 /** Deepest nesting accepted in a request body. */
-export const MAX_JSON_DEPTH = 32;
+const MAX_JSON_DEPTH = 32;
 
 /**
  * Parses JSON (RFC 8259) and refuses what a database or a later reader would choke on: invalid UTF-8, nesting deeper than
@@ -33,31 +33,36 @@ export function parseJson(bytes: Uint8Array, maxDepth = MAX_JSON_DEPTH): Json {
   } catch {
     throw new JsonError('NOT_JSON', text.trim() === '' ? 'the text is empty' : 'the text is not valid JSON');
   }
-  check(value, maxDepth, '');
+  check(value, maxDepth, []);
   return value;
 }
 
-function check(value: Json, depthLeft: number, pointer: string): void {
+/** `path` is where `value` stands; it is made a pointer only when something is wrong there. */
+function check(value: Json, depthLeft: number, path: (string | number)[]): void {
   if (typeof value === 'string') {
-    checkString(value, pointer);
+    checkString(value, path);
   } else if (typeof value === 'number') {
-    if (!Number.isFinite(value)) throw new JsonError('NOT_FINITE', 'a number is too large for a double', pointer);
+    if (!Number.isFinite(value))
+      throw new JsonError('NOT_FINITE', 'a number is too large for a double', pointerTo(path));
   } else if (value !== null && typeof value === 'object') {
-    if (depthLeft === 0) throw new JsonError('TOO_DEEP', 'the document is nested too deeply', pointer);
-    if (Array.isArray(value)) {
-      for (let i = 0; i < value.length; i++) check(value[i]!, depthLeft - 1, `${pointer}/${i}`);
-      return;
-    }
-    for (const key of Object.keys(value)) {
-      const at = `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
-      if (key === '__proto__') throw new JsonError('FORBIDDEN_KEY', 'the key "__proto__" is not accepted', at);
-      checkString(key, at);
-      check(value[key]!, depthLeft - 1, at);
+    if (depthLeft === 0) throw new JsonError('TOO_DEEP', 'the document is nested too deeply', pointerTo(path));
+    for (const key of Array.isArray(value) ? value.keys() : Object.keys(value)) {
+      path.push(key);
+      if (key === '__proto__') {
+        throw new JsonError('FORBIDDEN_KEY', 'the key "__proto__" is not accepted', pointerTo(path));
+      }
+      if (typeof key === 'string') checkString(key, path);
+      check((value as { readonly [key: string | number]: Json })[key]!, depthLeft - 1, path);
+      path.pop();
     }
   }
 }
 
-function checkString(text: string, pointer: string): void {
-  if (text.includes('\0')) throw new JsonError('BAD_STRING', 'a string contains U+0000', pointer);
-  if (!text.isWellFormed()) throw new JsonError('BAD_STRING', 'a string contains a lone surrogate', pointer);
+function checkString(text: string, path: readonly (string | number)[]): void {
+  if (text.includes('\0')) throw new JsonError('BAD_STRING', 'a string contains U+0000', pointerTo(path));
+  if (!text.isWellFormed()) throw new JsonError('BAD_STRING', 'a string contains a lone surrogate', pointerTo(path));
+}
+
+function pointerTo(path: readonly (string | number)[]): string {
+  return path.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 }

@@ -4,6 +4,8 @@ import { validate, type ValidationError } from 'class-validator';
 import type { ErrorDetail } from './errors.js';
 import { HttpErrors } from './http.errors.js';
 
+type Query = Readonly<Record<string, unknown>>;
+
 /** Parameter types that are not DTO classes; a message batch is an Array. */
 const NO_DTO = new Set<unknown>([String, Number, Boolean, Object, Array, undefined]);
 
@@ -23,6 +25,8 @@ export class DtoValidationPipe implements PipeTransform {
     }
     // class-validator finds the rules by way of this name.
     if (Object.hasOwn(value, 'constructor')) throw failed([unknownField('constructor', inBody)]);
+    const repeated = inBody ? [] : Object.keys(value).filter((name) => Array.isArray((value as Query)[name]));
+    if (repeated.length > 0) throw failed(repeated.map(givenTwice));
     const dto = instantiate(metatype as Type<object>, value);
     const violations = await validate(dto, {
       whitelist: true,
@@ -53,6 +57,10 @@ function details({ property, constraints = {} }: ValidationError, inBody: boolea
 
 function unknownField(property: string, inBody: boolean): ErrorDetail {
   return { ...place(property, inBody), detail: `${property} is not known here`, code: 'UNKNOWN_FIELD' };
+}
+
+function givenTwice(parameter: string): ErrorDetail {
+  return { parameter, detail: `${parameter} may be given only once`, code: 'REPEATED' };
 }
 
 function place(property: string, inBody: boolean): Pick<ErrorDetail, 'pointer' | 'parameter'> {

@@ -25,7 +25,7 @@ export const CONFIG_CLASSES = [
   LogConfig,
 ] as const;
 
-export type ConfigClass = (typeof CONFIG_CLASSES)[number];
+type ConfigClass = (typeof CONFIG_CLASSES)[number];
 
 /** The validated configuration: one instance per class, and what is odd but no reason to stop. */
 export interface LoadedConfig {

@@ -46,7 +46,7 @@ export const WITHOUT_EFFECT: readonly string[] = [
 ];
 
 /** True for an address or name that only this machine can reach. */
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   if (isIP(host) === 4) return host.startsWith('127.');
   return host === '::1' || host.toLowerCase() === 'localhost';
 }

@@ -23,6 +23,7 @@ export const REJECT_CODES = {
   NUMBER_TOO_LARGE: 'A number is an integer beyond 2^53 or too large for a double.',
   FORBIDDEN_KEY: 'The name `__proto__` is not accepted anywhere.',
   BAD_SENML: 'The array looks like SenML, but RFC 8428 does not allow it or asks for what is not supported.',
+  BAD_STATUS: 'The payload on `up/status` is no status.',
   BAD_EVENT_TYPE: 'The event type in the topic is not 1 to 128 printable characters without a comma.',
   STORAGE_REFUSED: 'The database refused this one record, and would refuse it again.',
 } as const satisfies Readonly<Record<string, string>>;

@@ -6,11 +6,12 @@ import { quoted, Refusal } from './sensor.errors.js';
 import { parseTelemetry } from './telemetry.parser.js';
 import { unknownTopic } from './unknown-topic.js';
 
-/** What the topic says that a message is. `metric` is the one that the topic names, or null. */
+/** What the topic says that a message is. `metric` is the one that the topic names, or null; `refused`: another feature's message that it cannot use. */
 export type Subject =
   | { readonly kind: 'telemetry'; readonly metric: string | null }
   | { readonly kind: 'event'; readonly type: string }
-  | { readonly kind: 'unknown' };
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'refused'; readonly refusal: Refusal };
 
 /** A message from a device. `deviceId` is as the topic has it, which may be no device id; `receivedAt` in epoch milliseconds. */
 export interface SensorMessage {
@@ -52,7 +53,7 @@ export function takeApart(message: SensorMessage, retention: Retention): TakenAp
   }
   if (subject.kind === 'telemetry') return telemetry(message, subject.metric, retention.readings);
   if (subject.kind === 'event') return event(message, subject.type, retention.events);
-  return rejected(message, unknownTopic(topic));
+  return rejected(message, subject.kind === 'refused' ? subject.refusal : unknownTopic(topic));
 }
 
 function telemetry(message: SensorMessage, metric: string | null, retentionMs: number): TakenApart {

@@ -7,10 +7,17 @@ import { DeviceFeedback, type MessageResult } from './device-feedback.js';
 import type { ItemReject } from './parsed-telemetry.js';
 import { ReadingRepository, type StoredReading } from './reading.repository.js';
 import { KEPT_PAYLOAD_BYTES, type NewReject, type RejectFilter, RejectRepository } from './reject.repository.js';
+import { Refusal, type RejectCode } from './sensor.errors.js';
 import { type RejectResource, rejectResource } from './sensor.resource.js';
 import { type SensorMessage, takeApart, type TakenApart } from './sensor.message.js';
 import { type Counts, Tally } from './tally.js';
 import { UnitRepository } from './unit.repository.js';
+
+/** A native message that another feature cannot use, and why: `detail` in sentences for the author of the firmware. */
+export interface RefusedMessage extends Omit<SensorMessage, 'link' | 'subject'> {
+  readonly code: RejectCode;
+  readonly detail: string;
+}
 
 /** Telemetry and events in, readings out. */
 @Injectable()
@@ -53,6 +60,18 @@ export class SensorService {
     }
     for (const [i, part] of parts.entries()) this.conclude(part, results[i]!);
     return results;
+  }
+
+  /** Keeps another feature's messages, which it cannot use, as rejects; counted like messages that cannot be taken apart. */
+  async reject(refused: readonly RefusedMessage[]): Promise<void> {
+    if (refused.length === 0) return;
+    await this.record(
+      refused.map(({ code, detail, ...message }) => ({
+        ...message,
+        link: 'native',
+        subject: { kind: 'refused', refusal: new Refusal(code, detail) },
+      })),
+    );
   }
 
   /** The last stored readings, or with `deviceId` that device's newest by `ts`, oldest of them first; `limit` is at most 100. */

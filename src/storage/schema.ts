@@ -124,7 +124,7 @@ interface RetainedTable {
 }
 
 /** Contract section 6. Primary key `seq`, unique `id`. */
-export interface CommandTable {
+interface CommandTable {
   seq: Generated<number>;
   id: string;
   device_id: string;
