@@ -98,7 +98,7 @@ interface RejectTable {
 
 /**
  * Kept by triggers, never written by hand. How many rejects each device has, and under `*` how many there are in all; `dropped`:
- * how many the caps took.
+ * how many the device's cap took, and under `*` how many both caps took.
  */
 interface RejectCountTable {
   device_id: string;

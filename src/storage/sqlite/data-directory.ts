@@ -1,5 +1,5 @@
-import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { StartupError } from '../../common/startup.error.js';
 
 /** Names of the files in the data directory. */
@@ -14,15 +14,22 @@ export function databasePath(dataDir: string): string {
 /** Makes the data directory (0700) where it is missing. Throws {@link StartupError} where it cannot be used. */
 export function prepareDataDirectory(dataDir: string): void {
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    makeDirectory(dataDir);
     if (!statSync(dataDir).isDirectory()) throw notADirectory(dataDir);
     accessSync(dataDir, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
     if (error instanceof StartupError) throw error;
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    const code = (error as NodeJS.ErrnoException).code ?? String(error);
     if (code === 'EEXIST' || code === 'ENOTDIR') throw notADirectory(dataDir);
     throw notWritable(dataDir, code);
   }
+}
+
+/** Node's own `recursive` never returns where a file system such as /proc answers ENOENT for a directory that is there. */
+function makeDirectory(path: string): void {
+  if (existsSync(path)) return;
+  makeDirectory(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
 }
 
 function notADirectory(dataDir: string): StartupError {

@@ -1,4 +1,4 @@
-import { closeSync, constants, copyFileSync, fsyncSync, openSync, renameSync } from 'node:fs';
+import { chmodSync, closeSync, constants, copyFileSync, fsyncSync, openSync, renameSync } from 'node:fs';
 import Sqlite from 'better-sqlite3';
 import { StartupError } from '../../common/startup.error.js';
 import type { Migration } from '../migrations/migration.js';
@@ -24,6 +24,7 @@ export function migrate(dataDir: string): string[] {
     db.pragma('journal_mode = wal');
     db.pragma('synchronous = full');
     db.transaction(() => apply(db, missing)).exclusive();
+    if (version === 0) chmodSync(path, 0o600);
     return [...notes, `${DATABASE_FILE} has schema version ${missing.at(-1)!.version} now (was ${version}).`];
   } finally {
     db.close();

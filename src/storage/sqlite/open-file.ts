@@ -17,13 +17,15 @@ export interface HeldDirectory {
 }
 
 /**
- * Takes the lock on the data directory and brings its database to the present schema. The lock is a file lock of the kernel,
- * so it is free again after a `kill -9`. Throws {@link StartupError} where the directory or the file cannot be used.
+ * Takes the lock on the data directory, brings its database to the present schema, and calls `open`. The lock is a file lock of
+ * the kernel, so it is free again after a `kill -9`. Throws {@link StartupError} where the directory or the file cannot be used.
  */
-export function holdDirectory(dataDir: string): HeldDirectory {
+export function holdDirectory(dataDir: string, open: () => void): HeldDirectory {
   const lock = takeLock(dataDir);
   try {
-    return { lock, notes: migrate(dataDir) };
+    const notes = migrate(dataDir);
+    open();
+    return { lock, notes };
   } catch (error) {
     lock.close();
     throw startupProblem(dataDir, DATABASE_FILE, error);

@@ -55,6 +55,9 @@ export interface Rows {
 
 export type QueryReply = { readonly ok: true; readonly rows: Rows } | { readonly ok: false; readonly error: WireError };
 
+/** The code of a result that was not sent because it is too large. */
+export const TOO_LARGE = 'RESULT_TOO_LARGE';
+
 /** What every worker is started with. */
 export interface WorkerSettings {
   readonly dataDir: string;

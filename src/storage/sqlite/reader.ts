@@ -1,14 +1,11 @@
 import type Sqlite from 'better-sqlite3';
 import { openForReading } from './open-file.js';
-import type { QueryReply, Rows, WireStatement, WorkerSettings } from './protocol.js';
+import { type QueryReply, type Rows, TOO_LARGE, type WireStatement, type WorkerSettings } from './protocol.js';
 import { isDatabaseFault, wireError } from './sqlite-fault.js';
 import { StatementCache } from './statement-cache.js';
 
 /** Most characters and bytes that one result may hold, so that no question can exhaust the memory. */
 const MOST_RESULT_SIZE = 32 * 1024 * 1024;
-
-/** A result beyond {@link MOST_RESULT_SIZE}; this is its code on the wire. */
-export const TOO_LARGE = 'RESULT_TOO_LARGE';
 
 interface Session {
   readonly db: Sqlite.Database;

@@ -5,7 +5,7 @@ import { Database, type DatabaseStatus, type Statement, type StatementResult } f
 import type { NewEvent, NewReading, Verdict } from '../log.js';
 import type { Schema } from '../schema.js';
 import { StatementError, unavailable } from '../storage.errors.js';
-import { packEvents, packReadings, unpackVerdicts } from './append.codec.js';
+import { packEvents, packReadings, splitBySize, unpackVerdicts } from './append.codec.js';
 import { prepareDataDirectory } from './data-directory.js';
 import { COMMIT_LIMITS, type CommitLimits, GroupCommit } from './group-commit.js';
 import type { AppendEntry, Batch, BatchReply, Entry, EntryResult, JobEntry } from './protocol.js';
@@ -92,7 +92,7 @@ export class SqliteDatabase extends Database implements OnModuleInit, OnApplicat
     let size = 0;
     const statements = job.map(({ sql, parameters }) => {
       size += sql.length;
-      return { sql, parameters: parameters.map((value) => ((size += sizeOf(value)), compact(value))) };
+      return { sql, parameters: parameters.map((value) => ((size += sizeOf(value)), portable(value))) };
     });
     const result = await this.submit({ kind: 'job', statements }, statements.length, size);
     if (result.kind === 'job') return result.results;
@@ -101,19 +101,32 @@ export class SqliteDatabase extends Database implements OnModuleInit, OnApplicat
   }
 
   appendReadings(readings: readonly NewReading[]): Promise<Verdict[]> {
-    return this.append(readings.length, () => packReadings(readings));
+    return this.append(
+      splitBySize(readings, ({ values, metrics }) => values.length + (metrics?.length ?? 0)),
+      packReadings,
+    );
   }
 
   appendEvents(events: readonly NewEvent[]): Promise<Verdict[]> {
-    return this.append(events.length, () => packEvents(events));
+    return this.append(
+      splitBySize(events, ({ body }) => body.length),
+      packEvents,
+    );
   }
 
-  private async append(rows: number, pack: () => AppendEntry): Promise<Verdict[]> {
-    if (rows === 0) return [];
-    const entry = pack();
-    const result = await this.submit(entry, rows, entry.text.length + entry.numbers.byteLength);
-    if (result.kind !== 'append') throw new Error('an append was answered like a job');
-    return unpackVerdicts(result, rows);
+  private async append<Row>(
+    parts: readonly (readonly Row[])[],
+    pack: (rows: readonly Row[]) => AppendEntry,
+  ): Promise<Verdict[]> {
+    const verdicts = await Promise.all(
+      parts.map(async (rows) => {
+        const entry = pack(rows);
+        const result = await this.submit(entry, rows.length, entry.text.length + entry.numbers.byteLength);
+        if (result.kind !== 'append') throw new Error('an append was answered like a job');
+        return unpackVerdicts(result, rows.length);
+      }),
+    );
+    return verdicts.length === 1 ? verdicts[0]! : verdicts.flat();
   }
 
   private submit(entry: Entry, rows: number, size: number): Promise<EntryResult> {
@@ -152,9 +165,16 @@ function sizeOf(value: unknown): number {
   return typeof value === 'string' ? value.length : ArrayBuffer.isView(value) ? value.byteLength : 8;
 }
 
+/** Refuses what cannot cross the thread before it fails the others of its batch. */
+function portable(value: unknown): unknown {
+  if (ArrayBuffer.isView(value)) return compact(value);
+  if (value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol'))
+    return value;
+  throw new StatementError('STATEMENT', 'a parameter is neither a number, a string, bytes nor null');
+}
+
 /** A view on a part of a buffer (a payload inside its network chunk) would take that whole buffer along to the worker. */
-function compact(value: unknown): unknown {
-  return ArrayBuffer.isView(value) && value.byteLength < value.buffer.byteLength
-    ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice()
-    : value;
+function compact(view: ArrayBufferView): ArrayBufferView {
+  const { buffer, byteOffset, byteLength } = view;
+  return byteLength < buffer.byteLength ? new Uint8Array(buffer, byteOffset, byteLength).slice() : view;
 }

@@ -1,7 +1,7 @@
 import { type CompiledQuery, Kysely, type QueryResult } from 'kysely';
 import type { Schema } from '../schema.js';
 import { StatementError, StorageErrors, unavailable } from '../storage.errors.js';
-import type { QueryReply, Rows, WireStatement, WorkerSettings } from './protocol.js';
+import { type QueryReply, type Rows, TOO_LARGE, type WireStatement, type WorkerSettings } from './protocol.js';
 import { ThreadDialect } from './thread-dialect.js';
 import { WorkerLink } from './worker-link.js';
 import { workerUrl } from './worker-url.js';
@@ -40,7 +40,7 @@ export class SqliteReader {
       if (reply.ok) return { rows: toObjects(reply.rows) };
       const { code, message } = reply.error;
       if (reply.error.unavailable) throw unavailable(`the database could not be read: ${message}`);
-      if (code === 'RESULT_TOO_LARGE') throw StorageErrors.RESULT_TOO_LARGE(message);
+      if (code === TOO_LARGE) throw StorageErrors.RESULT_TOO_LARGE(message);
       throw new StatementError(code, message);
     } finally {
       this.waiting--;

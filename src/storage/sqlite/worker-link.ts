@@ -29,6 +29,7 @@ export class WorkerLink<Body, Answer> {
   private readonly logger = new Logger('Storage');
   private readonly calls = new Map<number, Call<Answer>>();
   private worker: Worker | null = null;
+  private starting: Worker | null = null;
   private nextId = 1;
   private failedStarts = 0;
   private restart: NodeJS.Timeout | undefined;
@@ -44,6 +45,7 @@ export class WorkerLink<Body, Answer> {
       workerData: settings,
       resourceLimits: { maxOldGenerationSizeMb: heapMb, maxYoungGenerationSizeMb: 8 },
     });
+    this.starting = worker;
     let reason: unknown = 'it ended by itself';
     await new Promise<void>((resolve, reject) => {
       worker.on('message', (message: WorkerMessage<Answer>) => {
@@ -54,6 +56,7 @@ export class WorkerLink<Body, Answer> {
         } else {
           for (const note of message.notes) this.logger.log(note);
           this.worker = worker;
+          this.starting = null;
           this.failedStarts = 0;
           resolve();
         }
@@ -75,6 +78,7 @@ export class WorkerLink<Body, Answer> {
   async stop(): Promise<void> {
     this.stopping = true;
     clearTimeout(this.restart);
+    await this.starting?.terminate();
     const { worker } = this;
     if (!worker) return;
     let timer: NodeJS.Timeout | undefined;

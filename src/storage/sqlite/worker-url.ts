@@ -1,6 +1,6 @@
-import { readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { newerSource } from './build-age.js';
 
 /**
  * The built file of a worker. Where the caller itself runs from TypeScript (in Jest), throws unless the build is there and
@@ -14,13 +14,6 @@ export function workerUrl(name: 'writer' | 'reader'): URL {
 
 function refuseStaleBuild(worker: string): void {
   const dist = join(dirname(worker), '../..');
-  const builtAt = statSync(join(dist, '.built'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  for (const folder of ['storage', 'common']) {
-    const sources = join(dist, '../src', folder);
-    for (const entry of readdirSync(sources, { recursive: true, withFileTypes: true })) {
-      const path = join(entry.parentPath, entry.name);
-      if (!entry.isFile() || entry.name.endsWith('.spec.ts') || statSync(path).mtimeMs <= builtAt) continue;
-      throw new Error(`dist/ is missing or older than ${path}: run npm run build`);
-    }
-  }
+  const source = newerSource(dist, [join(dist, '../src/storage'), join(dist, '../src/common')]);
+  if (source) throw new Error(`dist/ is missing or older than ${source}: run npm run build`);
 }

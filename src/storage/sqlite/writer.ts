@@ -46,6 +46,11 @@ export class Writer {
 
   constructor(private readonly settings: WorkerSettings) {}
 
+  /** Opens the file now instead of with the first batch. Throws SQLite's error. */
+  open(): void {
+    this.present();
+  }
+
   run({ expiresAt, entries }: Batch): BatchReply {
     if (monotonicMs() >= expiresAt) {
       return {
@@ -65,7 +70,8 @@ export class Writer {
     if (!this.session) return;
     const { db } = this.session;
     this.session = null;
-    db.pragma('optimize');
+    // Another program may be reading: then the log stays beside the file, which is just as safe.
+    db.pragma('busy_timeout = 500');
     db.pragma('wal_checkpoint(truncate)');
     db.close();
   }
@@ -80,8 +86,13 @@ export class Writer {
     }
   }
 
+  private present(): Session {
+    const { dataDir, busyTimeoutMs } = this.settings;
+    return (this.session ??= new Session(openForWriting(dataDir, busyTimeoutMs)));
+  }
+
   private attempt(entries: readonly Entry[], append: Append): EntryResult[] {
-    const session = (this.session ??= new Session(openForWriting(this.settings.dataDir, this.settings.busyTimeoutMs)));
+    const session = this.present();
     const { db, appender } = session;
     try {
       session.begin.run();

@@ -6,8 +6,8 @@ import { Writer } from './writer.js';
 
 serve<Batch, BatchReply>(() => {
   const settings = workerData as WorkerSettings;
-  const { lock, notes } = holdDirectory(settings.dataDir);
   const writer = new Writer(settings);
+  const { lock, notes } = holdDirectory(settings.dataDir, () => writer.open());
   return {
     notes,
     answer: (batch) => writer.run(batch),

@@ -98,25 +98,26 @@ export const telemetry: Migration = {
     ) strict, without rowid;
     insert into reject_counts (device_id, kept, dropped) values ('*', 0, 0);
 
-    create trigger rejects_removed after delete on rejects begin
-      update reject_counts set kept = kept - 1 where device_id = '*' or device_id = old.device_id;
-      delete from reject_counts where device_id = old.device_id and kept = 0;
-    end;
     create trigger rejects_added after insert on rejects begin
-      update reject_counts set kept = kept + 1 where device_id = '*';
       insert into reject_counts (device_id, kept, dropped)
         select new.device_id, 1, 0 where new.device_id is not null
         on conflict (device_id) do update set kept = kept + 1;
-      update reject_counts set dropped = dropped + 1
-        where device_id in ('*', new.device_id)
-        and (select kept from reject_counts where device_id = new.device_id) > 10000;
-      delete from rejects
-        where seq = (select min(seq) from rejects where device_id = new.device_id)
-        and (select kept from reject_counts where device_id = new.device_id) > 10000;
-      update reject_counts set dropped = dropped + 1 where device_id = '*' and kept > 100000;
-      delete from rejects
-        where seq = (select min(seq) from rejects)
-        and (select kept from reject_counts where device_id = '*') > 100000;
+      update reject_counts set kept = kept + 1 where device_id = '*';
+    end;
+    create trigger rejects_removed after delete on rejects begin
+      update reject_counts set kept = kept - 1 where device_id = '*';
+      update reject_counts set kept = kept - 1 where device_id = old.device_id;
+      delete from reject_counts where device_id = old.device_id and kept = 0;
+    end;
+    create trigger rejects_of_device_capped after update of kept on reject_counts
+    when new.kept > 10000 and new.device_id <> '*' begin
+      update reject_counts set dropped = dropped + 1 where device_id in ('*', new.device_id);
+      delete from rejects where seq = (select min(seq) from rejects where device_id = new.device_id);
+    end;
+    create trigger rejects_capped after update of kept on reject_counts
+    when new.kept > 100000 and new.device_id = '*' begin
+      update reject_counts set dropped = dropped + 1 where device_id = '*';
+      delete from rejects where seq = (select min(seq) from rejects);
     end;
 
     create table messages (

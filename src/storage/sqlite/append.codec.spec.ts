@@ -1,0 +1,81 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import type { IdentityKind } from '../log.js';
+import {
+  packEvents,
+  packReadings,
+  rowCount,
+  splitBySize,
+  unpackEvents,
+  unpackReadings,
+  unpackVerdicts,
+} from './append.codec.js';
+
+const text = fc.string({ unit: 'binary', maxLength: 20 });
+const identity = fc.constantFrom<IdentityKind>('id-ts', 'id', 'seq', 'hash', 'unique');
+const link = fc.constantFrom('native' as const, 'foreign' as const);
+const time = fc.integer({ min: 0, max: 8.64e15 });
+const common = { deviceId: text, link, ts: time, receivedAt: time, identity, key: text };
+
+describe('rows on their way to the writer', () => {
+  it('arrive as they were sent: readings', () => {
+    const reading = fc.record({
+      ...common,
+      topic: text,
+      seq: fc.option(fc.maxSafeInteger()),
+      historical: fc.boolean(),
+      values: text,
+      metrics: fc.option(text),
+    });
+    fc.assert(
+      fc.property(fc.array(reading), (readings) => {
+        const entry = packReadings(readings);
+        expect(rowCount(entry)).toBe(readings.length);
+        expect([...unpackReadings(structuredClone(entry))]).toEqual(
+          readings.map(({ values, ...row }) => ({ ...row, content: values })),
+        );
+      }),
+    );
+  });
+
+  it('arrive as they were sent: events', () => {
+    fc.assert(
+      fc.property(fc.array(fc.record({ ...common, type: text, body: text })), (events) => {
+        const entry = packEvents(events);
+        expect(rowCount(entry)).toBe(events.length);
+        expect([...unpackEvents(structuredClone(entry))]).toEqual(
+          events.map(({ body, ...row }) => ({ ...row, content: body })),
+        );
+      }),
+    );
+  });
+
+  it('are split into parts of at most 2 Mi characters, or of one row, in order', () => {
+    const size = fc.oneof(fc.integer({ min: 0, max: 1_000 }), fc.integer({ min: 0, max: 5 * 1024 * 1024 }));
+    fc.assert(
+      fc.property(fc.array(size), (sizes) => {
+        const parts = splitBySize(sizes, (row) => row);
+        expect(parts.flat()).toEqual(sizes);
+        for (const part of parts) {
+          expect(part.length === 1 || part.reduce((sum, row) => sum + row, 0) <= 2 * 1024 * 1024).toBe(true);
+          expect(part.length).toBeGreaterThan(0);
+        }
+      }),
+    );
+  });
+
+  it('get their verdicts back, with the details of those that failed', () => {
+    expect(unpackVerdicts({ kind: 'append', verdicts: null, failures: [] }, 2)).toEqual([
+      { outcome: 'stored' },
+      { outcome: 'stored' },
+    ]);
+    const verdicts = Uint8Array.of(3, 0, 1, 2, 3);
+    expect(unpackVerdicts({ kind: 'append', verdicts, failures: ['a', 'b'] }, 5)).toEqual([
+      { outcome: 'failed', detail: 'a' },
+      { outcome: 'stored' },
+      { outcome: 'duplicate' },
+      { outcome: 'conflict' },
+      { outcome: 'failed', detail: 'b' },
+    ]);
+  });
+});
