@@ -7,7 +7,7 @@ export const StorageErrors = defineErrors({
 });
 
 /** Whole seconds after which a caller may try again. */
-export const RETRY_AFTER_SECONDS = 2;
+const RETRY_AFTER_SECONDS = 2;
 
 /** A STORAGE_UNAVAILABLE: nothing was committed as far as we know, the same call may be repeated. */
 export function unavailable(detail: string, cause?: unknown): Error {

@@ -240,6 +240,20 @@ export function itAppends(open: () => TestDatabase): void {
     expect((await readingsOf(open(), deviceId)).at(-1)!.values).toBe(text);
   });
 
+  it('stores an append of many megabytes in order', async () => {
+    const deviceId = newDevice();
+    const values = JSON.stringify({ text: 'x'.repeat(200 * 1024) });
+    const rows = Array.from({ length: 60 }, (_, seq) => reading({ deviceId, seq, values, metrics: '{"a":1}' }));
+    expect(new Set(outcomes(await open().database.appendReadings(rows)))).toEqual(new Set(['stored']));
+    const stored = await open()
+      .database.scan.selectFrom('readings')
+      .select('seq')
+      .where('device_id', '=', deviceId)
+      .orderBy('position')
+      .execute();
+    expect(stored.map(({ seq }) => seq)).toEqual(rows.map(({ seq }) => seq));
+  });
+
   it('answers an empty append at once', async () => {
     expect(await open().database.appendReadings([])).toEqual([]);
     expect(await open().database.appendEvents([])).toEqual([]);

@@ -58,6 +58,19 @@ export function itRunsJobsAndQueries(open: () => TestDatabase): void {
     expect(await metricsOf(deviceId)).toEqual([]);
   });
 
+  it('refuses a parameter that is no value, without harm to what is written beside it', async () => {
+    const deviceId = newDevice();
+    const compiled = unit(deviceId, 'x').compile();
+    const jobs = await Promise.allSettled([
+      open().database.write([unit(deviceId, 'beside').compile()]),
+      open().database.write([{ ...compiled, parameters: [deviceId, () => 'x', 'C'] }]),
+      open().database.write([{ ...compiled, parameters: [deviceId, { x: 1 }, 'C'] }]),
+    ]);
+    expect(jobs.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected']);
+    for (const { reason } of jobs.slice(1) as PromiseRejectedResult[]) expect(reason.name).toBe('StatementError');
+    expect(await metricsOf(deviceId)).toEqual(['beside']);
+  });
+
   it('runs jobs and appends in the order given', async () => {
     const deviceId = newDevice();
     const { database } = open();
