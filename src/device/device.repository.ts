@@ -31,7 +31,12 @@ export class DeviceRepository {
     await this.database.write(
       [...devices].flatMap(([deviceId, at]) => [
         this.insert(deviceId, 'native', at),
-        this.database.sql.updateTable('devices').set({ link: 'native' }).where('id', '=', deviceId).compile(),
+        this.database.sql
+          .updateTable('devices')
+          .set({ link: 'native' })
+          .where('id', '=', deviceId)
+          .where('link', '<>', 'native')
+          .compile(),
       ]),
     );
   }
