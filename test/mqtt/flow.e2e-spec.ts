@@ -1,0 +1,272 @@
+import { once } from 'node:events';
+import { createServer, type Server, type Socket } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Flow } from '../../src/mqtt/embedded/flow.js';
+import { FrameGuard } from '../../src/mqtt/embedded/frame.guard.js';
+import { eventually } from '../support/eventually.js';
+import { type Box, startBox } from './support/box.js';
+import { connectPacket, encode, gate, publishPacket, RawClient } from './support/raw-client.js';
+
+const TOPIC = 'devices/a/up/telemetry';
+
+describe('one client and the others', () => {
+  let box: Box;
+  afterEach(async () => {
+    await box.close();
+  });
+
+  it('does not close pinging clients while handlers take 3 s, and answers their pings at once', async () => {
+    box = await startBox();
+    box.recorder.behaviour = () => new Promise((resolve) => setTimeout(resolve, 3_000));
+    const client = await RawClient.connect(box.port, 'a', { keepalive: 1 });
+    client.send(...Array.from({ length: 100 }, (_, i) => publishPacket(TOPIC, `${i}`, 1, i + 1)));
+    const end = performance.now() + 3_500;
+    while (performance.now() < end) {
+      const sentAt = performance.now();
+      await client.ping();
+      expect(performance.now() - sentAt).toBeLessThan(500);
+    }
+    await client.next('puback', 100);
+    client.end();
+  }, 15_000);
+
+  it('holds a client at its rate after a burst of ten seconds, loses nothing, and leaves others alone', async () => {
+    box = await startBox({ deviceRate: 50 });
+    const flood = await RawClient.connect(box.port, 'a');
+    const startedAt = performance.now();
+    flood.send(...Array.from({ length: 550 }, (_, i) => publishPacket(TOPIC, `${i}`, 1, i + 1)));
+    const other = await RawClient.connect(box.port, 'b');
+    other.send(publishPacket('devices/b/up/telemetry', 'other', 1, 1));
+    await other.next('puback');
+    expect(flood.of('puback').length).toBeLessThanOrEqual(520);
+    await flood.next('puback', 550);
+    expect(performance.now() - startedAt).toBeGreaterThan(800);
+    expect(box.recorder.messages).toHaveLength(551);
+    for (const client of [flood, other]) client.end();
+  });
+
+  it('lets a subscriber that never reads hurt only itself', async () => {
+    box = await startBox();
+    const stalled = await RawClient.connect(box.port, 'stalled');
+    await stalled.subscribe(1, 'demo/#');
+    stalled.socket.pause();
+    const reader = await RawClient.connect(box.port, 'reader');
+    await reader.subscribe(1, 'demo/#');
+    const sender = await RawClient.connect(box.port, 'sender');
+    const payload = Buffer.alloc(65_536, 1);
+    const before = process.memoryUsage();
+    for (let i = 1; i <= 400; i++) {
+      sender.send(publishPacket('demo/x', payload, 1, i));
+      if (i % 20 === 0) await sender.next('puback', i);
+    }
+    await reader.next('publish', 400);
+    const after = process.memoryUsage();
+    expect(after.arrayBuffers - before.arrayBuffers).toBeLessThan(80 * 1_048_576);
+    expect(box.counter('closed.slow_reader')).toBeGreaterThan(0);
+    stalled.socket.resume();
+    await stalled.closed();
+    for (const client of [reader, sender]) client.end();
+  }, 20_000);
+
+  it('drops QoS 0 messages for a subscriber that does not read, and counts them', async () => {
+    box = await startBox();
+    const stalled = await RawClient.connect(box.port, 'stalled');
+    await stalled.subscribe(1, 'demo/#');
+    stalled.socket.pause();
+    const sender = await RawClient.connect(box.port, 'sender');
+    for (let i = 0; i < 400; i++) {
+      sender.send(publishPacket('demo/x', Buffer.alloc(65_536, 1), 0));
+      if (i % 20 === 0) await sender.ping();
+    }
+    await eventually('some are dropped', () => box.counter('dropped.slow_reader') > 0);
+    stalled.socket.resume();
+    await stalled.ping();
+    for (const client of [stalled, sender]) client.end();
+  }, 20_000);
+
+  it('takes 2,000 clients that connect, publish and leave at once', async () => {
+    box = await startBox();
+    const clients = await Promise.all(
+      Array.from({ length: 2_000 }, async (_, i) => {
+        const client = await RawClient.open(box.port);
+        client.send(connectPacket(`c${i}`), publishPacket(`devices/c${i}/up/telemetry`, '1', 1, 1), {
+          cmd: 'disconnect',
+        });
+        return client;
+      }),
+    );
+    await Promise.all(clients.map((client) => client.closed(20_000)));
+    const unanswered = clients.filter((client) => client.of('puback').length !== 1);
+    expect(unanswered.map(({ received, bytes }) => ({ received, bytes }))).toEqual([]);
+    expect(box.recorder.messages).toHaveLength(2_000);
+    await eventually('all are gone', () => box.link.clients === 0);
+  }, 30_000);
+
+  it('forgets half-open peers whose TCP side vanished when their keepalive is over', async () => {
+    box = await startBox();
+    const quiet = await RawClient.connect(box.port, 'quiet', { keepalive: 0 });
+    await quiet.ping();
+    expect(box.link.clients).toBe(1);
+    quiet.end();
+    await eventually('it is gone', () => box.link.clients === 0);
+  });
+});
+
+describe('the guard alone', () => {
+  let server: Server;
+  let guards: FrameGuard[];
+  let refusals: string[];
+  let flow: Flow;
+  let port: number;
+
+  beforeEach(async () => {
+    guards = [];
+    refusals = [];
+    flow = new Flow(0, 10_000);
+    server = createServer({ allowHalfOpen: true }, (socket: Socket) => {
+      const guard = new FrameGuard(socket, flow, { onRefused: (why) => refusals.push(why) });
+      guard.on('error', () => {});
+      guards.push(guard);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    port = (server.address() as { port: number }).port;
+  });
+  afterEach(() => {
+    for (const guard of guards) guard.destroy();
+    server.close();
+  });
+
+  async function openGuard(): Promise<{ client: RawClient; guard: FrameGuard }> {
+    const earlier = guards.length;
+    const client = await RawClient.open(port);
+    const guard = await eventually('accepted', () => guards[earlier]);
+    client.send(connectPacket('a'));
+    guard.write(Buffer.from([0x20, 2, 0, 0]));
+    guard.open();
+    return { client, guard };
+  }
+
+  it('closes a client that is silent for one and a half keepalives, and not one that pings', async () => {
+    const { client, guard } = await openGuard();
+    guard.resume();
+    guard.setKeepalive(0.2);
+    for (let i = 0; i < 8; i++) {
+      await client.ping();
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    expect(client.ended).toBe(false);
+    const startedAt = performance.now();
+    await client.closed();
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
+  });
+
+  it('pauses the socket while the broker does not read, and goes on without loss', async () => {
+    flow = new Flow(0);
+    const { client, guard } = await openGuard();
+    const big = encode(publishPacket('t', Buffer.alloc(200_000, 7)));
+    for (let i = 0; i < 40; i++) client.send(big);
+    await eventually('it is paused', () => guard.readableLength >= 65_536);
+    const held = guard.readableLength;
+    expect(held).toBeLessThan(400_000);
+    let got = 0;
+    guard.on('data', (chunk: Buffer) => (got += chunk.length));
+    await eventually('all came through', () => got === encode(connectPacket('a')).length + 40 * big.length);
+    client.end();
+  });
+
+  it('over the cap of bytes in flight lets each client have one publish, and the others follow as room comes', async () => {
+    const [first, second] = [await openGuard(), await openGuard()];
+    const got = [0, 0];
+    for (const [i, { guard }] of [first, second].entries()) {
+      guard.on('data', (chunk: Buffer) => (got[i]! += chunk.length));
+    }
+    const connect = encode(connectPacket('a')).length;
+    const frame = encode(publishPacket('t', Buffer.alloc(12_000, 1)));
+    for (const { client } of [first, second]) client.send(frame, frame);
+    await eventually('one each', () => got.every((bytes) => bytes === connect + frame.length), 3_000);
+    await second.client.ping();
+    expect(got[1]).toBe(connect + frame.length);
+    first.guard.settle(frame.length - 3);
+    second.guard.settle(frame.length - 3);
+    await eventually('the rest', () => got.every((bytes) => bytes === connect + 2 * frame.length), 3_000);
+    for (const { client } of [first, second]) client.end();
+  });
+
+  it('joins what is written in one turn into one segment', async () => {
+    const { client, guard } = await openGuard();
+    await client.next('connack');
+    const sizes: number[] = [];
+    client.socket.on('data', (chunk: Buffer) => sizes.push(chunk.length));
+    guard.cork();
+    for (let i = 0; i < 100; i++) guard.write(Buffer.from([0x40, 2, 0, i]));
+    process.nextTick(() => guard.uncork());
+    await client.next('puback', 100);
+    expect(sizes).toEqual([400]);
+    client.end();
+  });
+
+  it('holds what comes behind CONNECT until it is opened', async () => {
+    const client = await RawClient.open(port);
+    client.send(connectPacket('a'), publishPacket('t', '1'), { cmd: 'pingreq' });
+    const guard = await eventually('accepted', () => guards.at(-1));
+    const connect = encode(connectPacket('a')).length;
+    let got = 0;
+    guard.on('data', (chunk: Buffer) => (got += chunk.length));
+    await eventually('CONNECT is through', () => got === connect);
+    await new Promise(setImmediate);
+    expect([got, client.bytes]).toEqual([connect, 0]);
+    guard.open();
+    await client.next('pingresp');
+    expect(got).toBeGreaterThan(connect);
+    client.end();
+  });
+
+  it('keeps its own counters right when a client vanishes with publishes in flight', async () => {
+    const { client, guard } = await openGuard();
+    let got = 0;
+    guard.on('data', (chunk: Buffer) => (got += chunk.length));
+    client.send(publishPacket('t', Buffer.alloc(12_000, 1)));
+    await eventually('in flight', () => flow.full);
+    client.socket.resetAndDestroy();
+    await eventually('closed', () => guard.destroyed);
+    expect(flow.full).toBe(true);
+    guard.settle(12_003);
+    expect(flow.full).toBe(false);
+    expect(got).toBeGreaterThan(12_000);
+    expect(refusals).toEqual([]);
+  });
+});
+
+describe('waiting', () => {
+  it('closes a connection without CONNECT after 10 s, whatever it dribbles', async () => {
+    const box = await startBox();
+    const silent = await RawClient.open(box.port);
+    const dribble = await RawClient.open(box.port);
+    const bytes = encode(connectPacket('a'));
+    const startedAt = performance.now();
+    for (let i = 0; !dribble.ended; i++) {
+      if (i < bytes.length - 1) dribble.send(bytes.subarray(i, i + 1));
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+    await silent.closed();
+    expect(performance.now() - startedAt).toBeGreaterThan(9_000);
+    expect(performance.now() - startedAt).toBeLessThan(13_000);
+    await box.close();
+  }, 20_000);
+
+  it('stops after 8 s although a handler never ends', async () => {
+    const box = await startBox();
+    const never = gate();
+    box.recorder.behaviour = () => never.promise;
+    const client = await RawClient.connect(box.port, 'a');
+    client.send(publishPacket(TOPIC, '1', 1, 1));
+    await eventually('the handler has it', () => box.recorder.messages.length === 1);
+    const startedAt = performance.now();
+    await box.close();
+    expect(performance.now() - startedAt).toBeGreaterThan(7_500);
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
+    expect(client.of('puback')).toEqual([]);
+    client.end();
+  }, 15_000);
+});
