@@ -1,6 +1,5 @@
 import type { LoggerService } from '@nestjs/common';
 
-/** Lines that one burst of equal events may write before the others are only counted. */
 const INTERVAL_MS = 1_000;
 
 /**
@@ -10,12 +9,16 @@ const INTERVAL_MS = 1_000;
 export class LimitedLog {
   private readonly kinds = new Map<string, { nextAt: number; suppressed: number }>();
 
-  constructor(private readonly logger: Pick<LoggerService, 'warn'>) {}
+  constructor(
+    private readonly logger: Pick<LoggerService, 'warn'>,
+    /** Milliseconds of a clock that never goes back. */
+    private readonly now: () => number = () => performance.now(),
+  ) {}
 
   /** `kind` must come from a fixed set of names; `fields` are made only when the line is written. */
   warn(kind: string, fields: () => Readonly<Record<string, unknown>>): void {
-    const now = performance.now();
-    const state = this.kinds.get(kind) ?? { nextAt: 0, suppressed: 0 };
+    const now = this.now();
+    const state = this.kinds.get(kind) ?? { nextAt: now, suppressed: 0 };
     this.kinds.set(kind, state);
     if (now < state.nextAt) {
       state.suppressed++;

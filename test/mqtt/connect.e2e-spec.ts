@@ -59,6 +59,8 @@ describe('CONNECT', () => {
     const before = box.counter('refused.protocol');
     expect(await refused(encode(connectPacket('a', { protocolVersion: 5 })))).toBe(1);
     expect(box.counter('refused.protocol')).toBe(before + 1);
+    const warning = box.warnings.find(({ reason }) => reason === 'refused.protocol')!;
+    expect(warning['detail']).toMatch(/3\.1\.1.*MQTT_URL/);
   });
 
   it.each([

@@ -54,15 +54,13 @@ describe('one client and the others', () => {
     await reader.subscribe(1, 'demo/#');
     const sender = await RawClient.connect(box.port, 'sender');
     const payload = Buffer.alloc(65_536, 1);
-    const before = process.memoryUsage();
     for (let i = 1; i <= 400; i++) {
       sender.send(publishPacket('demo/x', payload, 1, i));
-      if (i % 20 === 0) await sender.next('puback', i);
+      // Far below the 20 s after which aedes gives up on a socket.
+      if (i % 20 === 0) await sender.next('puback', i, 3_000);
     }
-    await reader.next('publish', 400);
-    const after = process.memoryUsage();
-    expect(after.arrayBuffers - before.arrayBuffers).toBeLessThan(80 * 1_048_576);
-    expect(box.counter('closed.slow_reader')).toBeGreaterThan(0);
+    await reader.next('publish', 400, 3_000);
+    expect(box.counter('closed.slow_reader')).toBe(1);
     stalled.socket.resume();
     await stalled.closed();
     for (const client of [reader, sender]) client.end();
@@ -191,6 +189,18 @@ describe('the guard alone', () => {
     second.guard.settle(frame.length - 3);
     await eventually('the rest', () => got.every((bytes) => bytes === connect + 2 * frame.length), 3_000);
     for (const { client } of [first, second]) client.end();
+  });
+
+  it('closes a client that stays over its rate, after it was held for a while', async () => {
+    flow = new Flow(10, undefined, 300);
+    const { client, guard } = await openGuard();
+    guard.on('data', () => {});
+    const packets = Array.from({ length: 400 }, () => publishPacket('t', '1'));
+    const timer = setInterval(() => guard.settle(4), 1);
+    client.send(...packets);
+    await client.closed();
+    clearInterval(timer);
+    expect(refusals).toEqual(['rate']);
   });
 
   it('joins what is written in one turn into one segment', async () => {

@@ -51,6 +51,7 @@ describe('PUBLISH', () => {
     expect(box.counter('refused.topic')).toBe(1);
     expect(box.counter('received')).toBe(1);
     expect(box.counter('acked')).toBe(0);
+    expect(box.warnings).toMatchObject([{ reason: 'refused.topic', topic: '$SYS/x', client: 'a' }]);
   });
 
   it.each([1, 2])('with QoS %i and packet id 0 closes the client', async (qos) => {
@@ -210,6 +211,13 @@ describe('link.publish', () => {
     await expect(box.publisher.publish({ topic, payload: '1', qos: 1 })).rejects.toMatchObject({
       code: 'PUBLISH_REFUSED',
     });
+  });
+
+  it('refuses a retained message for which there is no room with a code', async () => {
+    const publish = (i: number): Promise<void> =>
+      box.publisher.publish({ topic: `devices/d/x/${i}`, payload: '1', qos: 1, retain: true });
+    for (let i = 0; i < 16; i++) await publish(i);
+    await expect(publish(16)).rejects.toMatchObject({ code: 'PUBLISH_REFUSED' });
   });
 
   it('refuses a payload over 256 KiB with a code', async () => {

@@ -100,6 +100,12 @@ describe('SUBSCRIBE', () => {
     expect(await client.subscribe(3_002, 'new')).toEqual([1]);
   }, 30_000);
 
+  it('with QoS 1 and a wildcard gets a message of QoS 2 with QoS 1', async () => {
+    await client.subscribe(1, 'demo/#');
+    await box.publisher.publish({ topic: 'demo/x', payload: '1', qos: 2 });
+    expect((await client.next('publish')).qos).toBe(1);
+  });
+
   it('takes filters named like members of every object', async () => {
     expect(await client.subscribe(1, '__proto__', 'constructor', 'toString/valueOf')).toEqual([1, 1, 1]);
     client.send(publishPacket('__proto__', '1', 1, 2));
@@ -125,7 +131,15 @@ describe('a stored session', () => {
 
   it('gives what was published with QoS 1 and 2 while its client was away, once and in order, and nothing of a clean one', async () => {
     const stays = await RawClient.connect(box.port, 'stays', { clean: false });
-    await stays.subscribe(1, 'demo/#', '+/x');
+    stays.send({
+      cmd: 'subscribe',
+      messageId: 1,
+      subscriptions: [
+        { topic: 'demo/#', qos: 2 },
+        { topic: '+/x', qos: 1 },
+      ],
+    });
+    await stays.next('suback');
     await leave(stays);
     for (let i = 0; i < 20; i++) await box.publisher.publish({ topic: 'demo/x', payload: `${i}`, qos: i % 2 ? 2 : 1 });
     const back = await RawClient.connect(box.port, 'stays', { clean: false });

@@ -87,6 +87,9 @@ describe('the MQTT transport', () => {
     await Promise.all([client.closed(), other.closed()]);
     expect([...client.of('puback'), ...other.of('pubrec')]).toEqual([]);
     expect(box.counter('failed')).toBe(2);
+    expect(box.warnings).toMatchObject([
+      { code: 'TEST_DISK_GONE', topic: expect.stringMatching(/telemetry$/), messages: 2 },
+    ]);
 
     box.recorder.behaviour = () => {};
     const again = await RawClient.connect(box.port, 'a');

@@ -1,4 +1,5 @@
 import type { Client } from 'aedes';
+import { matchesFilter } from '../../common/topic.js';
 import type { FrameGuard } from './frame.guard.js';
 
 /** A publish in the order of its arrival; its end may come at any time. */
@@ -13,7 +14,8 @@ export interface Slot {
 
 /** What is kept of one connected client: its guard, its subscriptions, and its publishes in order of arrival. */
 export class Connection {
-  readonly filters = new Set<string>();
+  /** Granted QoS by filter. */
+  readonly filters = new Map<string, 0 | 1 | 2>();
   /** Ids of QoS 2 publishes that are with their handlers [MQTT-4.3.3-2]. */
   readonly qos2InFlight = new Set<number>();
   private slots: Slot[] = [];
@@ -25,8 +27,10 @@ export class Connection {
     readonly address: string,
   ) {}
 
-  get idle(): boolean {
-    return this.head === this.slots.length;
+  /** True where a subscription to `topic` was granted QoS 2. */
+  grantsQos2(topic: string): boolean {
+    for (const [filter, qos] of this.filters) if (qos === 2 && matchesFilter(filter, topic)) return true;
+    return false;
   }
 
   add(slot: Slot): void {

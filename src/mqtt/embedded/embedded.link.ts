@@ -2,7 +2,6 @@ import type { EventEmitter } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { Injectable } from '@nestjs/common';
 import type { AedesPublishPacket, Client, ConnectPacket, PublishPacket, SubscribePacket } from 'aedes';
-import { topicProblem } from '../../common/topic.js';
 import { MqttConfig } from '../../config/mqtt.config.js';
 import { TopicConfig } from '../../config/topic.config.js';
 import { type Delivery, type LinkCounters, type LinkStatus, MqttLink } from '../link.js';
@@ -31,7 +30,8 @@ const MAX_UNREAD_BYTES = 1_048_576;
 /** Connections that have not sent their CONNECT yet; beyond them the oldest is closed. */
 const MAX_PENDING = 2_000;
 const MAX_PAYLOAD = 256 * 1_024;
-const BACKLOG = 1_024;
+/** So that thousands of devices may come back in the same moment; the kernel caps it (net.core.somaxconn). */
+const BACKLOG = 8_192;
 
 /** The parser that aedes keeps per client: the only place where a whole SUBSCRIBE packet is seen. Pinned by a test. */
 type ClientWithParser = Client & { readonly _parser: EventEmitter };
@@ -123,8 +123,6 @@ export class EmbeddedLink extends MqttLink {
   /** Throws PUBLISH_REFUSED, PAYLOAD_TOO_LARGE, BROKER_UNAVAILABLE, BROKER_TIMEOUT, or what one of our handlers threw. */
   override async publish({ topic, payload, qos, retain = false }: OutboundMessage): Promise<void> {
     if (this.state !== 'up') throw MqttErrors.BROKER_UNAVAILABLE('The MQTT broker is not running.', { retryAfter: 5 });
-    const problem = topicProblem(topic);
-    if (problem !== null) throw MqttErrors.PUBLISH_REFUSED(`Nothing can be published to this topic: ${problem}.`);
     const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
     if (bytes.length > MAX_PAYLOAD) throw MqttErrors.PAYLOAD_TOO_LARGE(`A payload has at most ${MAX_PAYLOAD} bytes.`);
     const packet: PublishPacket = { cmd: 'publish', topic, payload: bytes, qos, retain, dup: false };
@@ -223,7 +221,9 @@ export class EmbeddedLink extends MqttLink {
 
   /** A subscriber that does not keep up loses QoS 0 messages; where there is a promise to keep, its connection. */
   private forward(client: Client, packet: AedesPublishPacket): AedesPublishPacket | null {
-    if (client.conn.writableLength <= MAX_UNREAD_BYTES) return packet;
+    // aedes lowers the QoS to that of the subscription only for filters without wildcards [MQTT-3.8.4-6].
+    if (packet.qos === 2 && !this.connections.get(client)?.grantsQos2(packet.topic)) packet.qos = 1;
+    if (client.conn.destroyed || client.conn.writableLength <= MAX_UNREAD_BYTES) return packet;
     if (packet.qos === 0) {
       this.audit.count('dropped.slow_reader');
       return null;

@@ -13,6 +13,8 @@ export class Flow {
     /** Publishes per second of one client; 0 = no limit. */
     readonly rate: number,
     private readonly maxBytes = MAX_BYTES_IN_FLIGHT,
+    /** How long a client may be over its rate without a pause, before it is closed. */
+    readonly patienceMs = 30_000,
   ) {}
 
   get full(): boolean {
@@ -41,25 +43,32 @@ export class Flow {
   }
 }
 
-/** Publishes that one client may still send: refilled at `rate` a second, ten seconds' worth at most. */
+/** Publishes that one client may still send: refilled at `rate` a second, ten seconds' worth at most; a rate of 0 is no limit. */
 export class TokenBucket {
   private tokens: number;
-  private filledAt = performance.now();
+  private filledAt: number;
 
-  constructor(private readonly rate: number) {
+  constructor(
+    private readonly rate: number,
+    /** Milliseconds of a clock that never goes back. */
+    private readonly now: () => number = () => performance.now(),
+  ) {
     this.tokens = rate * 10;
+    this.filledAt = now();
   }
 
   /** True where one more may pass now. */
   take(): boolean {
     if (this.rate === 0) return true;
-    if (this.tokens < 1) {
-      const now = performance.now();
-      this.tokens = Math.min(this.tokens + ((now - this.filledAt) / 1_000) * this.rate, this.rate * 10);
-      this.filledAt = now;
-      if (this.tokens < 1) return false;
-    }
+    if (this.tokens < 1) this.refill();
+    if (this.tokens < 1) return false;
     this.tokens--;
     return true;
+  }
+
+  private refill(): void {
+    const now = this.now();
+    this.tokens = Math.min(this.tokens + ((now - this.filledAt) * this.rate) / 1_000, this.rate * 10);
+    this.filledAt = now;
   }
 }

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { type Flow, TokenBucket } from './flow.js';
+import { HeldPings } from './held-pings.js';
 import {
   CONNECT,
   DISCONNECT,
@@ -21,8 +22,6 @@ const MAX_ANSWERED_CONNECT = 131_072;
 const READ_BUFFER = 65_536;
 const WRITE_BUFFER = 65_536;
 const RATE_STEP_MS = 50;
-/** A client over its rate for this long is closed. */
-const RATE_PATIENCE_MS = 30_000;
 /** How long a peer has to take in our last bytes. */
 const LINGER_MS = 1_000;
 const PINGRESP = Buffer.from([0xd0, 0]);
@@ -47,9 +46,6 @@ export class FrameGuard extends Duplex {
   private connackSent = false;
   private ready = false;
   private inFlight = 0;
-  /** How far into `pending` was looked for pings, and how many of those were answered. */
-  private lookedAt = 0;
-  private answered = 0;
   private held = false;
   private heldByRateSince: number | null = null;
   private rateTimer: NodeJS.Timeout | null = null;
@@ -59,6 +55,7 @@ export class FrameGuard extends Duplex {
   private ended = false;
   private sentEnd = false;
   private readonly bucket: TokenBucket;
+  private readonly heldPings = new HeldPings();
 
   constructor(
     private readonly socket: Socket,
@@ -165,7 +162,7 @@ export class FrameGuard extends Duplex {
     this.held = false;
     if (this.pending) this.pass(this.pending);
     if (this.destroyed) return;
-    if (this.held) this.answerPings();
+    if (this.held && this.pending && this.connackSent) this.answerPings(this.pending);
     else this.heldByRateSince = null;
     // What came before the end is finished and acknowledged first.
     if (this.ended && !this.held && this.inFlight === 0 && !this.sentEnd) {
@@ -201,8 +198,7 @@ export class FrameGuard extends Duplex {
       if (header.type === PINGREQ) {
         if (at > from) this.hand(data.subarray(from, at));
         from = at += header.size;
-        if (this.answered > 0) this.answered--;
-        else this.write(PINGRESP);
+        if (!this.heldPings.wasAnswered()) this.write(PINGRESP);
         continue;
       }
       if (header.type === PUBLISH) {
@@ -214,7 +210,7 @@ export class FrameGuard extends Duplex {
     }
     if (at > from) this.hand(data.subarray(from, at));
     this.pending = at < data.length ? data.subarray(at) : null;
-    this.lookedAt = Math.max(0, this.lookedAt - at);
+    this.heldPings.passed(at);
   }
 
   private problemOf(header: FrameHeader): string | null {
@@ -244,8 +240,8 @@ export class FrameGuard extends Duplex {
     if (this.bucket.take()) return true;
     const now = performance.now();
     this.heldByRateSince ??= now;
-    if (now - this.heldByRateSince > RATE_PATIENCE_MS) {
-      this.abort('rate', `more than ${this.flow.rate} messages a second for ${RATE_PATIENCE_MS / 1_000} s`);
+    if (now - this.heldByRateSince > this.flow.patienceMs) {
+      this.abort('rate', `more than ${this.flow.rate} messages a second for ${this.flow.patienceMs / 1_000} s`);
       return false;
     }
     this.rateTimer ??= setTimeout(() => {
@@ -255,18 +251,8 @@ export class FrameGuard extends Duplex {
     return false;
   }
 
-  /** Answers the pings behind held frames, once each. */
-  private answerPings(): void {
-    if (!this.connackSent || !this.pending) return;
-    for (;;) {
-      const header = readHeader(this.pending, this.lookedAt);
-      if (header === null || header === 'invalid') return;
-      if (header.type === PINGREQ) {
-        this.answered++;
-        this.write(PINGRESP);
-      }
-      this.lookedAt += header.size + header.length;
-    }
+  private answerPings(held: Buffer): void {
+    for (let found = this.heldPings.find(held); found > 0; found--) this.write(PINGRESP);
   }
 
   private hand(bytes: Buffer): void {

@@ -2,6 +2,7 @@ import type { Client, PublishPacket } from 'aedes';
 import { matchesFilter } from '../../common/topic.js';
 import type { Delivery } from '../link.js';
 import type { InboundMessage } from '../message.js';
+import { MqttErrors } from '../mqtt.errors.js';
 import { TopicCache } from '../topic-cache.js';
 import type { AccessRules } from './access-rules.js';
 import type { Audit } from './audit.js';
@@ -54,14 +55,15 @@ export class Intake {
 
   readonly authorizePublish = (client: Client | null, packet: PublishPacket, done: Done): void => {
     // aedes gives a will as it stood in the CONNECT, which has no command.
-    const connection =
-      client && (packet.cmd as string | undefined) === 'publish' ? this.parts.connectionOf(client) : null;
+    const isWill = (packet.cmd as string | undefined) !== 'publish';
+    // A stop says nothing about the devices.
+    if (isWill && this.stopped) return done(new Error('the broker is stopping'));
+    const connection = client && !isWill ? this.parts.connectionOf(client) : null;
     const publish = new Publish(this.parts, connection ?? null, client?.id ?? null, packet, done);
     this.parts.audit.received++;
     connection?.add(publish);
     const { problem, ours } = this.verdicts.get(packet.topic);
-    if (this.stopped && !connection) publish.fail(new Error('the broker is stopping'));
-    else if (problem !== null) publish.refuse('topic', problem);
+    if (problem !== null) publish.refuse('topic', problem);
     else if (publish.mayPass()) {
       if (ours) this.deliver(publish);
       else publish.ack();
@@ -71,7 +73,7 @@ export class Intake {
   /** Hands a message of our own to our handlers; resolves when they and the retained store are done. */
   async offer(packet: PublishPacket, toHandlers: boolean): Promise<void> {
     const { problem, ours } = this.verdicts.get(packet.topic);
-    if (problem !== null) throw new Error(problem);
+    if (problem !== null) throw MqttErrors.PUBLISH_REFUSED(`Nothing can be published to this topic: ${problem}.`);
     await new Promise<void>((resolve, reject) => {
       const publish = new Publish(this.parts, null, null, packet, (error) => (error ? reject(error) : resolve()));
       if (!publish.mayPass()) return;
@@ -86,6 +88,7 @@ class Publish implements Delivery, Slot {
   readonly message: InboundMessage;
   settled = false;
   private over = false;
+  private failed = false;
   private readonly id: number | null;
 
   constructor(
@@ -116,14 +119,14 @@ class Publish implements Delivery, Slot {
     const { connection, packet, id } = this;
     if (id === 0) return this.refuse('packet_id', 'packet id 0'); // [MQTT-2.3.1-1]
     if (connection && id !== null && packet.qos === 2) {
-      const { sessions } = this.parts;
-      if (connection.qos2InFlight.has(id) || sessions.isHalfOpen(connection.client.id, id)) {
+      const { halfOpen } = this.parts.sessions;
+      if (connection.qos2InFlight.has(id) || halfOpen.has(connection.client.id, id)) {
         // aedes finds it stored by then, and only sends PUBREC.
         this.parts.audit.count('doubled');
         this.settle();
         return false;
       }
-      if (sessions.halfOpenCount(connection.client.id) + connection.qos2InFlight.size >= MAX_HALF_OPEN)
+      if (halfOpen.count(connection.client.id) + connection.qos2InFlight.size >= MAX_HALF_OPEN)
         return this.refuse('half_open', `more than ${MAX_HALF_OPEN} QoS 2 publishes without PUBREL`);
       connection.qos2InFlight.add(id);
     }
@@ -158,7 +161,7 @@ class Publish implements Delivery, Slot {
       client: this.message.clientId,
       address: this.connection?.address,
     }));
-    this.end(new Error(detail));
+    this.end(MqttErrors.PUBLISH_REFUSED(`The broker refuses this message: ${detail}.`));
     return false;
   }
 
@@ -171,8 +174,6 @@ class Publish implements Delivery, Slot {
     this.parts.audit.acked++;
     this.done(null);
   }
-
-  private failed = false;
 
   private settle(): void {
     this.settled = true;

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import type { AedesPublishPacket, PubrelPacket, Subscription } from 'aedes';
+import { HalfOpen } from './half-open.js';
 import type { RetainedMessages } from './retained-messages.js';
 import { TopicTree } from './topic-tree.js';
 
@@ -43,8 +44,7 @@ interface Session {
  */
 export class SessionStore {
   private readonly sessions = new Map<string, Session>();
-  /** Ids of QoS 2 publishes whose PUBREL has not come, by client [MQTT-4.3.3-2]. */
-  private readonly halfOpen = new Map<string, Set<number>>();
+  readonly halfOpen = new HalfOpen();
   private readonly wills = new Map<string, object>();
   /** Clients with a session that are away, and since when; the longest absent first. */
   private readonly away = new Map<string, number>();
@@ -72,15 +72,6 @@ export class SessionStore {
     return this.subscribers.matchingTopic(topic).length > 0;
   }
 
-  /** How many QoS 2 publishes of a client wait for their PUBREL. */
-  halfOpenCount(clientId: string): number {
-    return this.halfOpen.get(clientId)?.size ?? 0;
-  }
-
-  isHalfOpen(clientId: string, messageId: number): boolean {
-    return this.halfOpen.get(clientId)?.has(messageId) ?? false;
-  }
-
   connected(clientId: string): void {
     this.away.delete(clientId);
   }
@@ -92,7 +83,7 @@ export class SessionStore {
       return;
     }
     const session = this.sessions.get(clientId);
-    if (!session && !this.halfOpen.has(clientId)) return;
+    if (!session && this.halfOpen.count(clientId) === 0) return;
     if (session) this.trim(session);
     this.away.delete(clientId);
     this.away.set(clientId, Date.now());
@@ -133,7 +124,7 @@ export class SessionStore {
   }
 
   async cleanIncoming({ id }: Named): Promise<void> {
-    this.halfOpen.delete(id);
+    this.halfOpen.clear(id);
   }
 
   async outgoingEnqueue({ clientId }: { readonly clientId: string }, packet: AedesPublishPacket): Promise<void> {
@@ -187,28 +178,22 @@ export class SessionStore {
    */
   async incomingGetPacket({ id }: Named, packet: { readonly cmd: string; messageId?: number }): Promise<object> {
     const messageId = packet.messageId ?? 0;
-    if (this.isHalfOpen(id, messageId)) return packet;
-    if (packet.cmd === 'publish') this.open(id).add(messageId);
+    if (this.halfOpen.has(id, messageId)) return packet;
+    if (packet.cmd === 'publish') this.halfOpen.add(id, messageId);
     throw new Error('no such packet');
   }
 
   async incomingStorePacket({ id }: Named, packet: { readonly messageId?: number }): Promise<void> {
-    this.open(id).add(packet.messageId ?? 0);
+    this.halfOpen.add(id, packet.messageId ?? 0);
   }
 
   async incomingDelPacket({ id }: Named, packet: { readonly messageId?: number }): Promise<void> {
-    const ids = this.halfOpen.get(id);
-    if (!ids?.delete(packet.messageId ?? 0)) throw new Error('no such packet');
-    if (ids.size === 0) this.halfOpen.delete(id);
+    if (!this.halfOpen.delete(id, packet.messageId ?? 0)) throw new Error('no such packet');
   }
 
   async putWill({ id }: Named, will: { clientId?: string }): Promise<void> {
     will.clientId = id;
     this.wills.set(id, will);
-  }
-
-  async getWill({ id }: Named): Promise<object | undefined> {
-    return this.wills.get(id);
   }
 
   async delWill({ id }: Named): Promise<object | undefined> {
@@ -251,12 +236,6 @@ export class SessionStore {
     return session;
   }
 
-  private open(id: string): Set<number> {
-    let ids = this.halfOpen.get(id);
-    if (!ids) this.halfOpen.set(id, (ids = new Set()));
-    return ids;
-  }
-
   private forget(topic: string, id: string): void {
     const clients = this.subscribers.get(topic);
     if (clients?.delete(id) && clients.size === 0) this.subscribers.delete(topic);
@@ -265,7 +244,7 @@ export class SessionStore {
   private end(id: string): void {
     for (const topic of this.sessions.get(id)?.filters.keys() ?? []) this.forget(topic, id);
     this.sessions.delete(id);
-    this.halfOpen.delete(id);
+    this.halfOpen.clear(id);
     this.away.delete(id);
   }
 

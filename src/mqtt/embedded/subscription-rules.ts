@@ -32,7 +32,7 @@ export class SubscriptionRules {
             ? `more than ${MAX_PER_CLIENT} subscriptions of one client`
             : this.rules.refuseSubscribe(filter);
       if (problem === null) {
-        connection.filters.add(filter);
+        connection.filters.set(filter, subscription.qos);
         continue;
       }
       this.refused.add(subscription);
@@ -51,7 +51,7 @@ export class SubscriptionRules {
     done: (error: Error | null, subscription?: Subscription | null) => void,
   ): void => {
     // A restored session brings filters that came in no packet of this connection.
-    this.connectionOf(client)?.filters.add(subscription.topic);
+    if (!this.refused.has(subscription)) this.connectionOf(client)?.filters.set(subscription.topic, subscription.qos);
     done(null, this.refused.has(subscription) ? null : subscription);
   };
 

@@ -1,6 +1,8 @@
-import { Controller, Module, type Type } from '@nestjs/common';
+import { Controller, type LoggerService, Module, type Type } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
+import { ProblemFilter } from '../../../src/common/problem.filter.js';
 import { TopicTemplate } from '../../../src/common/topic.js';
 import { MqttConfig } from '../../../src/config/mqtt.config.js';
 import { TopicConfig } from '../../../src/config/topic.config.js';
@@ -95,6 +97,8 @@ export interface BoxOptions {
   readonly controllers?: Type[];
 }
 
+export type Warning = Readonly<Record<string, unknown>>;
+
 /** A Nest application with nothing but the MQTT side and handlers that record. */
 export interface Box {
   readonly app: NestFastifyApplication;
@@ -103,6 +107,8 @@ export interface Box {
   readonly publisher: MqttPublisher;
   readonly store: MemoryRetainedStore;
   readonly port: number;
+  /** Structured warnings, in order. */
+  readonly warnings: readonly Warning[];
   counter(name: string): number;
   close(): Promise<void>;
 }
@@ -123,6 +129,10 @@ export async function startBox(options: BoxOptions = {}): Promise<Box> {
   const { host = '127.0.0.1', port = 0, deviceRate = 0, store = new MemoryRetainedStore() } = options;
   const config = Object.assign(new MqttConfig(), { host, port, deviceRate });
   const recorder = new Recorder();
+  const warnings: Warning[] = [];
+  const ignore = (): void => {};
+  const warn = (warning: unknown): number => warnings.push(warning as Warning);
+  const logger: LoggerService = { log: ignore, error: ignore, warn };
   const settings = [
     { provide: MqttConfig, useValue: config },
     { provide: TopicConfig, useValue: topicConfig() },
@@ -132,14 +142,18 @@ export async function startBox(options: BoxOptions = {}): Promise<Box> {
   @Module({
     imports: [MqttModule.register({ retained: MemoryRetainedStore, imports: [SettingsModule] })],
     controllers: [TelemetryController, PresenceController, ...(options.controllers ?? [])],
-    providers: [{ provide: Recorder, useValue: recorder }],
+    // As in the application: a global filter that is made for HTTP must not take the errors of message handlers.
+    providers: [
+      { provide: Recorder, useValue: recorder },
+      { provide: APP_FILTER, useClass: ProblemFilter },
+    ],
   })
   class BoxModule {}
   const testing = await Test.createTestingModule({ imports: [BoxModule] })
     .overrideProvider(RetainedStore)
     .useValue(store)
     .compile();
-  const app = testing.createNestApplication<NestFastifyApplication>(new FastifyAdapter(), { logger: false });
+  const app = testing.createNestApplication<NestFastifyApplication>(new FastifyAdapter(), { logger });
   const strategy = app.get(MqttServer);
   app.connectMicroservice({ strategy }, { inheritAppConfig: true });
   try {
@@ -156,6 +170,7 @@ export async function startBox(options: BoxOptions = {}): Promise<Box> {
     link,
     publisher: app.get(MqttPublisher),
     store,
+    warnings,
     port: Number(new URL(link.urls[0]!).port),
     counter: (name) => link.counters[name] ?? 0,
     close: () => app.close(),

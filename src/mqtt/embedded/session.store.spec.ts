@@ -1,0 +1,86 @@
+import type { AedesPublishPacket } from 'aedes';
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import type { RetainedMessages } from './retained-messages.js';
+import { SessionStore } from './session.store.js';
+
+const LIMITS = { offlineQueue: 3, onlineQueue: 5, sessions: 2, maxAgeMs: 60_000 };
+
+function packet(brokerCounter: number): AedesPublishPacket {
+  const payload = Buffer.from(`${brokerCounter}`);
+  return { cmd: 'publish', brokerId: 'b', brokerCounter, topic: 't', payload, qos: 1, retain: false, dup: false };
+}
+
+describe('SessionStore', () => {
+  let dropped: string[];
+  let store: SessionStore;
+  beforeEach(() => {
+    dropped = [];
+    store = new SessionStore(
+      {} as RetainedMessages,
+      () => false,
+      (why) => dropped.push(why),
+      LIMITS,
+    );
+  });
+
+  async function queued(id: string): Promise<number[]> {
+    const packets = (await store.outgoingStream({ id }).toArray()) as AedesPublishPacket[];
+    return packets.map(({ brokerCounter }) => brokerCounter);
+  }
+
+  it('counts the same message for two overlapping filters of one client once', async () => {
+    await store.addSubscriptions({ id: 'a' }, [
+      { topic: 't', qos: 1 },
+      { topic: '#', qos: 1 },
+    ]);
+    await store.outgoingEnqueueCombi(await store.subscriptionsByTopic('t'), packet(1));
+    expect(await queued('a')).toEqual([1]);
+  });
+
+  it('keeps the oldest messages of a client that is away, and drops the newest that it was sent when it leaves', async () => {
+    await store.addSubscriptions({ id: 'a' }, [{ topic: 't', qos: 1 }]);
+    for (let i = 1; i <= 5; i++) await store.outgoingUpdate({ id: 'a' }, { ...packet(i), messageId: i });
+    await expect(store.outgoingUpdate({ id: 'a' }, { ...packet(6), messageId: 6 })).rejects.toThrow('too many');
+    store.disconnected('a', false);
+    expect(await queued('a')).toEqual([1, 2, 3]);
+    await store.outgoingEnqueue({ clientId: 'a' }, packet(7));
+    expect(await queued('a')).toEqual([1, 2, 3]);
+    expect(dropped).toEqual(Array.from({ length: 4 }, () => 'offline_queue'));
+  });
+
+  it('forgets the session that is away longest when there are too many, with its subscriptions', async () => {
+    for (const id of ['a', 'b', 'c']) {
+      await store.addSubscriptions({ id }, [{ topic: id, qos: 1 }]);
+      store.disconnected(id, false);
+    }
+    expect(['a', 'b', 'c'].map((topic) => store.hasSubscriber(topic))).toEqual([false, true, true]);
+    expect(dropped).toEqual(['session']);
+  });
+
+  it('keeps a session whose client came back', async () => {
+    await store.addSubscriptions({ id: 'a' }, [{ topic: 'a', qos: 1 }]);
+    store.disconnected('a', false);
+    store.connected('a');
+    for (const id of ['b', 'c']) {
+      await store.addSubscriptions({ id }, [{ topic: id, qos: 1 }]);
+      store.disconnected(id, false);
+    }
+    expect(store.hasSubscriber('a')).toBe(true);
+  });
+
+  it('ends what is left of a clean session', async () => {
+    await store.incomingStorePacket({ id: 'a' }, { messageId: 1 });
+    store.disconnected('a', true);
+    expect(store.halfOpen.count('a')).toBe(0);
+  });
+
+  it('follows a QoS 2 message out through PUBREC to PUBCOMP', async () => {
+    await store.outgoingEnqueue({ clientId: 'a' }, packet(1));
+    await store.outgoingUpdate({ id: 'a' }, { ...packet(1), messageId: 9 });
+    await store.outgoingUpdate({ id: 'a' }, { cmd: 'pubrel', messageId: 9 });
+    expect(await store.outgoingStream({ id: 'a' }).toArray()).toEqual([{ cmd: 'pubrel', messageId: 9 }]);
+    expect(await store.outgoingClearMessageId({ id: 'a' }, { messageId: 9 })).toMatchObject({ cmd: 'pubrel' });
+    expect(await queued('a')).toEqual([]);
+    await expect(store.outgoingUpdate({ id: 'a' }, { cmd: 'pubrel', messageId: 9 })).rejects.toThrow();
+  });
+});
