@@ -53,13 +53,13 @@ describe('one client and the others', () => {
     const reader = await RawClient.connect(box.port, 'reader');
     await reader.subscribe(1, 'demo/#');
     const sender = await RawClient.connect(box.port, 'sender');
-    const payload = Buffer.alloc(65_536, 1);
-    for (let i = 1; i <= 400; i++) {
+    const payload = Buffer.alloc(8_192, 1);
+    for (let i = 1; i <= 2_000; i++) {
       sender.send(publishPacket('demo/x', payload, 1, i));
       // Far below the 20 s after which aedes gives up on a socket.
       if (i % 20 === 0) await sender.next('puback', i, 3_000);
     }
-    await reader.next('publish', 400, 3_000);
+    await reader.next('publish', 2_000, 3_000);
     expect(box.counter('closed.slow_reader')).toBe(1);
     stalled.socket.resume();
     await stalled.closed();

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { eventually } from '../support/eventually.js';
 import { type Box, startBox } from './support/box.js';
-import { encode, gate, publishPacket, RawClient, rawPublish } from './support/raw-client.js';
+import { gate, publishPacket, RawClient, rawPublish } from './support/raw-client.js';
 
 const TOPIC = 'devices/a/up/telemetry';
 
@@ -72,8 +72,10 @@ describe('PUBLISH', () => {
     await watcher.subscribe(1, TOPIC);
     const slow = gate();
     box.recorder.behaviour = () => slow.promise;
-    client.socket.end(encode(publishPacket(TOPIC, 'last words', 0), { cmd: 'disconnect' }));
+    client.send(publishPacket(TOPIC, 'last words', 0));
     await eventually('the handler has it', () => box.recorder.messages.length === 1);
+    client.socket.resetAndDestroy();
+    await eventually('its sender is gone', () => box.link.clients === 1);
     slow.open();
     expect((await watcher.next('publish')).payload.toString()).toBe('last words');
     watcher.end();

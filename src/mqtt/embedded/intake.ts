@@ -56,8 +56,8 @@ export class Intake {
   readonly authorizePublish = (client: Client | null, packet: PublishPacket, done: Done): void => {
     // aedes gives a will as it stood in the CONNECT, which has no command.
     const isWill = (packet.cmd as string | undefined) !== 'publish';
-    // A stop says nothing about the devices.
-    if (isWill && this.stopped) return done(new Error('the broker is stopping'));
+    // A stop says nothing about the devices, and what it finds still unread gets no answer, so that it is sent again.
+    if (this.stopped) return isWill ? done(new Error('the broker is stopping')) : undefined;
     const connection = client && !isWill ? this.parts.connectionOf(client) : null;
     const publish = new Publish(this.parts, connection ?? null, client?.id ?? null, packet, done);
     this.parts.audit.received++;
