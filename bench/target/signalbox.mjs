@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,6 +8,10 @@ import { deviceId, FILL_COLUMNS, rowOf } from './rows.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const main = join(root, 'dist/main.js');
+
+/** The flags of Node with which `npm start` runs it. */
+const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const flags = scripts.start.split(' ').filter((/** @type {string} */ word) => word.startsWith('--'));
 
 /** Only what a process needs anyway: a setting of Signalbox in the caller's environment would change what is measured. */
 const inherited = ['PATH', 'HOME', 'TMPDIR', 'LANG'];
@@ -28,7 +32,7 @@ export async function startSignalbox(/** @type {string} */ dataDirectory) {
     ports: /** @type {const} */ (['http', 'mqtt']),
     command: ({ http, mqtt }) => ({
       command: process.execPath,
-      args: [main],
+      args: [...flags, main],
       cwd: root,
       env: {
         ...Object.fromEntries(inherited.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []))),
