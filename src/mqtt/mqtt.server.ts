@@ -91,8 +91,8 @@ export class MqttServer extends Server {
     throw new Error('the MQTT transport has no events');
   }
 
-  override unwrap<T>(): T {
-    return this.link as T;
+  override unwrap(): never {
+    throw new Error('the MQTT transport shows no broker; inject MqttLink');
   }
 
   private deliver(delivery: Delivery): void {

@@ -30,5 +30,6 @@ export function OnTopic(
   options: OnTopicOptions = {},
 ): (target: object, key: string | symbol, descriptor: TypedPropertyDescriptor<BatchHandler>) => void {
   const role: HandlerRole = options.role ?? 'handle';
+  // oxlint-disable-next-line typescript/no-unnecessary-type-arguments -- without it another overload is chosen
   return applyDecorators(EventPattern<string>(template, MQTT_TRANSPORT, { role }), UseFilters(RpcFilter));
 }

@@ -64,7 +64,7 @@ describe('the frame guard', () => {
     await client.next('suback');
     await client.next('pubcomp');
     const kinds = client.received.map(({ cmd }) => cmd);
-    expect([...kinds].sort()).toEqual(['connack', 'pingresp', 'puback', 'pubcomp', 'pubrec', 'suback']);
+    expect(kinds.toSorted()).toEqual(['connack', 'pingresp', 'puback', 'pubcomp', 'pubrec', 'suback']);
     expect(box.recorder.payloads).toEqual(['x'.repeat(200), 'second']);
     client.end();
   });

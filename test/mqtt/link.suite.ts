@@ -74,7 +74,7 @@ export function describeLink(name: string, start: () => Promise<LinkUnderTest>):
       slow.open();
       await published;
       expect(done).toBe(true);
-      expect(link.recorder.batches.map(({ handler }) => handler).sort()).toEqual(['presence', 'status']);
+      expect(link.recorder.batches.map(({ handler }) => handler).toSorted()).toEqual(['presence', 'status']);
     });
 
     it('publishes to other clients of the broker', async () => {

@@ -60,13 +60,13 @@ describe('retained messages', () => {
     client.send(publishPacket(STATUS, '1', 1, 1, retain), publishPacket('x/y', '2', 0, undefined, retain));
     await client.next('puback');
     await box.publisher.publish({ topic: 'x/ours', payload: '3', qos: 1, retain: true });
-    expect((await shownTo('#')).sort()).toEqual(['1', '2', '3']);
+    expect((await shownTo('#')).toSorted()).toEqual(['1', '2', '3']);
     expect(await shownTo('x/+')).toEqual(['2', '3']);
     const { store } = box;
     client.end();
     await box.close();
     box = await startBox({ store });
-    expect((await shownTo('#')).sort()).toEqual(['1', '2', '3']);
+    expect((await shownTo('#')).toSorted()).toEqual(['1', '2', '3']);
     expect(box.recorder.messages).toEqual([]);
     client = await RawClient.connect(box.port, 'a');
     client.send(publishPacket(STATUS, '', 1, 1, retain), publishPacket('x/y', '', 1, 2, retain));

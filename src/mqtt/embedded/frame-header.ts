@@ -13,7 +13,7 @@ export const DISCONNECT = 14;
 /** Bytes that the CONNECT packet may have after its fixed header. */
 export const MAX_CONNECT_BYTES = 4_096;
 /** A payload of 256 KiB, and 1 KiB for topic and packet id. */
-export const MAX_FRAME_BYTES = 257 * 1_024;
+const MAX_FRAME_BYTES = 257 * 1_024;
 
 /** A fixed header: packet type, flags, length of what follows, and its own size in bytes. */
 export interface FrameHeader {

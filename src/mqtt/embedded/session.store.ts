@@ -16,7 +16,7 @@ export interface SessionLimits {
   readonly maxAgeMs: number;
 }
 
-export const SESSION_LIMITS: SessionLimits = {
+const SESSION_LIMITS: SessionLimits = {
   offlineQueue: 1_000,
   onlineQueue: 10_000,
   sessions: 10_000,
@@ -250,7 +250,7 @@ export class SessionStore {
 
   private trim({ outgoing, counterOfId }: Session): void {
     let excess = outgoing.size - this.limits.offlineQueue;
-    for (const [counter, { messageId }] of [...outgoing].reverse()) {
+    for (const [counter, { messageId }] of [...outgoing].toReversed()) {
       if (excess-- <= 0) break;
       outgoing.delete(counter);
       if (messageId !== undefined) counterOfId.delete(messageId);

@@ -21,7 +21,7 @@ describe('TopicTree', () => {
     fc.assert(
       fc.property(fc.array(filters), topics, (keys, topic) => {
         const expected = [...new Set(keys)].filter((filter) => matchesFilter(filter, topic));
-        expect(treeOf(keys).matchingTopic(topic).sort()).toEqual(expected.sort());
+        expect(treeOf(keys).matchingTopic(topic).toSorted()).toEqual(expected.toSorted());
       }),
     );
   });
@@ -30,7 +30,7 @@ describe('TopicTree', () => {
     fc.assert(
       fc.property(fc.array(topics), filters, (keys, filter) => {
         const expected = [...new Set(keys)].filter((topic) => matchesFilter(filter, topic));
-        expect([...treeOf(keys).matchedBy(filter)].sort()).toEqual(expected.sort());
+        expect([...treeOf(keys).matchedBy(filter)].toSorted()).toEqual(expected.toSorted());
       }),
     );
   });

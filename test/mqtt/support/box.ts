@@ -97,7 +97,7 @@ export interface BoxOptions {
   readonly controllers?: Type[];
 }
 
-export type Warning = Readonly<Record<string, unknown>>;
+type Warning = Readonly<Record<string, unknown>>;
 
 /** A Nest application with nothing but the MQTT side and handlers that record. */
 export interface Box {

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import mqttPacket, { type IConnackPacket, type IConnectPacket, type IPublishPacket, type Packet } from 'mqtt-packet';
+import mqttPacket, { type IConnectPacket, type IPublishPacket, type Packet } from 'mqtt-packet';
 import { eventually } from '../../support/eventually.js';
 
 /** A client that sends exactly the bytes it is told to, and shows every packet that comes back. */
@@ -55,7 +55,7 @@ export class RawClient {
   /** The return code of the CONNACK, or null where the connection was closed without one. */
   async connackCode(): Promise<number | null> {
     await eventually('CONNACK or close', () => this.ended || this.of('connack').length > 0);
-    const connack = this.of('connack')[0] as IConnackPacket | undefined;
+    const connack = this.of('connack')[0];
     return connack?.returnCode ?? null;
   }
 
@@ -91,7 +91,7 @@ export function connectPacket(clientId: string, options: Partial<IConnectPacket>
     keepalive: 60,
     clientId,
     ...options,
-  } as IConnectPacket;
+  };
 }
 
 export function publishPacket(
