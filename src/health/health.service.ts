@@ -1,12 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { MqttLink } from '../mqtt/link.js';
+import { type LinkCounters, MqttLink } from '../mqtt/link.js';
 import { SensorService } from '../sensor/sensor.service.js';
 import { Database } from '../storage/database.js';
 
 /** What the health routes tell. */
 export interface Health {
   readonly status: 'OK' | 'DEGRADED';
-  readonly broker: { readonly status: string; readonly clients: number | null };
+  /** `counters` by name, such as `refused.topic`, since the start. */
+  readonly broker: { readonly status: string; readonly clients: number | null; readonly counters: LinkCounters };
   readonly database: { readonly status: string };
   /** Counts since the start. */
   readonly readings: SensorService['counts'];
@@ -25,7 +26,7 @@ export class HealthService {
     const up = this.link.status === 'up' && this.database.status === 'up';
     return {
       status: up ? 'OK' : 'DEGRADED',
-      broker: { status: this.link.status, clients: this.link.clients },
+      broker: { status: this.link.status, clients: this.link.clients, counters: this.link.counters },
       database: { status: this.database.status },
       readings: this.sensors.counts,
     };

@@ -1,9 +1,10 @@
-import { Body, Controller, Get, HttpCode, Post, Query } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Post, Query, type StreamableFile } from '@nestjs/common';
+import { streamedArray } from '../common/json-array.js';
 import type { Json } from '../common/json.js';
 import { ListMessagesDto } from './dto/list-messages.dto.js';
 import { PublishDto } from './dto/publish.dto.js';
 import { MessageErrors } from './message.errors.js';
-import { MessageService, type ShownMessage } from './message.service.js';
+import { MessageService } from './message.service.js';
 
 /** The simple routes `POST /publish` and `GET /messages`. */
 @Controller()
@@ -20,8 +21,8 @@ export class MessageHttpController {
   }
 
   @Get('messages')
-  list(@Query() { limit, topic }: ListMessagesDto): Promise<ShownMessage[]> {
-    return this.messages.list(limit, topic ?? null);
+  async list(@Query() { limit, topic }: ListMessagesDto): Promise<StreamableFile> {
+    return streamedArray(await this.messages.list(limit, topic ?? null));
   }
 }
 

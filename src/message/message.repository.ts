@@ -13,7 +13,7 @@ export interface LoggedMessage {
 
 /** Rows looked at in one query: topics are short, whole messages may have 256 KiB. */
 const TOPICS_PER_QUERY = 10_000;
-const MESSAGES_PER_QUERY = 200;
+const MESSAGES_PER_QUERY = 50;
 
 /** The raw message log. */
 @Injectable()
@@ -32,18 +32,8 @@ export class MessageRepository {
     );
   }
 
-  /** The newest `limit` messages whose topic matches `filter` (null = all), oldest of them first. */
-  async newest(limit: number, filter: string | null): Promise<LoggedMessage[]> {
-    const seqs = await this.newestMatching(limit, filter);
-    const found: LoggedMessage[] = [];
-    for (let i = 0; i < seqs.length; i += MESSAGES_PER_QUERY) {
-      found.push(...(await this.read(seqs.slice(i, i + MESSAGES_PER_QUERY))));
-    }
-    return found;
-  }
-
-  /** Ascending. */
-  private async newestMatching(limit: number, filter: string | null): Promise<number[]> {
+  /** The places in the log of the newest `limit` messages whose topic matches `filter` (null = all), oldest of them first. */
+  async newest(limit: number, filter: string | null): Promise<number[]> {
     const seqs: number[] = [];
     let before = Number.MAX_SAFE_INTEGER;
     for (;;) {
@@ -61,19 +51,22 @@ export class MessageRepository {
     }
   }
 
-  private async read(seqs: readonly number[]): Promise<LoggedMessage[]> {
-    const rows = await this.database.scan
-      .selectFrom('messages')
-      .selectAll()
-      .where('seq', 'in', seqs)
-      .orderBy('seq')
-      .execute();
-    return rows.map(({ topic, payload, qos, retain, received_at }) => ({
-      topic,
-      payload,
-      qos,
-      retain: retain === 1,
-      receivedAt: received_at,
-    }));
+  /** The messages at these places, in that order and a bounded number at a time; those removed meanwhile are left out. */
+  async *read(seqs: readonly number[]): AsyncGenerator<readonly LoggedMessage[]> {
+    for (let i = 0; i < seqs.length; i += MESSAGES_PER_QUERY) {
+      const rows = await this.database.scan
+        .selectFrom('messages')
+        .selectAll()
+        .where('seq', 'in', seqs.slice(i, i + MESSAGES_PER_QUERY))
+        .orderBy('seq')
+        .execute();
+      yield rows.map(({ topic, payload, qos, retain, received_at }) => ({
+        topic,
+        payload,
+        qos,
+        retain: retain === 1,
+        receivedAt: received_at,
+      }));
+    }
   }
 }

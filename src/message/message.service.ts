@@ -53,16 +53,20 @@ export class MessageService {
     await this.messages.add(messages);
   }
 
-  /** The newest messages whose topic matches `filter`, oldest of them first. Throws BAD_FILTER. */
-  async list(limit: number, filter: string | null): Promise<ShownMessage[]> {
+  /** The newest messages whose topic matches `filter`, oldest of them first, in pages that are read as they are asked for. Throws BAD_FILTER. */
+  async list(limit: number, filter: string | null): Promise<AsyncIterable<readonly ShownMessage[]>> {
     const problem = filter === null ? null : filterProblem(filter);
     if (problem) {
       throw MessageErrors.BAD_FILTER(`This is not a topic filter: ${problem}.`, {
         errors: [{ parameter: 'topic', detail: problem, code: 'BAD_FILTER' }],
       });
     }
-    return (await this.messages.newest(limit, filter)).map(show);
+    return shown(this.messages.read(await this.messages.newest(limit, filter)));
   }
+}
+
+async function* shown(pages: AsyncIterable<readonly LoggedMessage[]>): AsyncGenerator<readonly ShownMessage[]> {
+  for await (const page of pages) yield page.map(show);
 }
 
 function show({ topic, payload, qos, retain, receivedAt }: LoggedMessage): ShownMessage {

@@ -1,10 +1,9 @@
-import { Readable } from 'node:stream';
-import { Controller, Get, Query, Req, Res, StreamableFile } from '@nestjs/common';
+import { Controller, Get, Query, Req, Res, type StreamableFile } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { nextLink, type Page } from '../common/cursor.js';
+import { streamedArray } from '../common/json-array.js';
 import { ListRejectsDto } from './dto/list-rejects.dto.js';
 import { ListSensorsDto } from './dto/list-sensors.dto.js';
-import { jsonArray } from './json-array.js';
 import { READINGS_AT_ONCE, type StoredReading } from './reading.repository.js';
 import { type RejectResource, type SensorResource, sensorResource } from './sensor.resource.js';
 import { SensorService } from './sensor.service.js';
@@ -17,7 +16,7 @@ export class SensorHttpController {
   @Get('sensors')
   async list(@Query() { limit, deviceId }: ListSensorsDto): Promise<SensorResource[] | StreamableFile> {
     if (limit <= READINGS_AT_ONCE) return (await this.sensors.list(limit, deviceId ?? null)).map(sensorResource);
-    return streamed(await this.sensors.listInPages(limit, deviceId ?? null));
+    return streamedArray(shown(await this.sensors.listInPages(limit, deviceId ?? null)));
   }
 
   @Get('v1/rejects')
@@ -31,10 +30,6 @@ export class SensorHttpController {
     if (next !== null) void reply.header('link', next);
     return page;
   }
-}
-
-function streamed(pages: AsyncIterable<readonly StoredReading[]>): StreamableFile {
-  return new StreamableFile(Readable.from(jsonArray(shown(pages))), { type: 'application/json; charset=utf-8' });
 }
 
 async function* shown(pages: AsyncIterable<readonly StoredReading[]>): AsyncGenerator<readonly SensorResource[]> {

@@ -1,7 +1,7 @@
 /**
  * What became of what came in. As soon as nothing is in flight, `received` = `stored` + `duplicates` + `rejected` +
- * `notAcknowledged` + `shed`. `conflicts` are those of the duplicates whose values differ from what is stored; `shed` is what
- * was dropped at QoS 0 under overload.
+ * `notAcknowledged`. `conflicts` are those of the duplicates whose values differ from what is stored. Nothing is shed: under
+ * overload messages of QoS 0 are held like all others.
  */
 export interface Counts {
   readonly received: number;
@@ -10,7 +10,6 @@ export interface Counts {
   readonly conflicts: number;
   readonly rejected: number;
   readonly notAcknowledged: number;
-  readonly shed: number;
 }
 
 /** Counts since the start of the process. */
@@ -22,7 +21,6 @@ export class Tally {
     conflicts: 0,
     rejected: 0,
     notAcknowledged: 0,
-    shed: 0,
   };
 
   /** The counts as they are now; later ones do not change it. */

@@ -61,6 +61,9 @@ describe('GET /health, /livez and /readyz', () => {
     const health = await get(url('/health'));
     expect(health.status).toBe(200);
     expect(health.body).toMatchObject({ status: 'OK', broker: { status: 'up' }, database: { status: 'up' } });
+    expect((health.body as { broker: { counters: object } }).broker.counters).toMatchObject({
+      received: expect.any(Number),
+    });
     expect((await get(url('/livez'))).status).toBe(200);
     expect((await get(url('/readyz'))).body).toEqual({ status: 'OK' });
   });
@@ -199,6 +202,14 @@ describe('GET /messages', () => {
       { topic: 'demo/order/2', message: 'm2', timestamp, qos: 1, retain: false },
       { topic: 'demo/order/3', message: 'm3', timestamp, qos: 1, retain: false },
     ]);
+  });
+
+  it('lists more messages than are read at once, each once and in order', async () => {
+    const topics = Array.from({ length: 130 }, (_, n) => `demo/many/${n}`);
+    for (const topic of topics) await client.publishAsync(topic, 'm', { qos: 1 });
+    await client.publishAsync('demo/between', 'm', { qos: 1 });
+    const { body } = await get<Message[]>(url('/messages?limit=120&topic=demo/many/%23'));
+    expect(body.map(({ topic }) => topic)).toEqual(topics.slice(-120));
   });
 
   it('shows bytes that are not UTF-8 as base64', async () => {
