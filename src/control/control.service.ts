@@ -1,4 +1,4 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { type BeforeApplicationShutdown, Injectable, Logger } from '@nestjs/common';
 import { newId } from '../common/ids.js';
 import type { Json } from '../common/json.js';
 import { TopicConfig } from '../config/topic.config.js';
@@ -20,7 +20,7 @@ const DEFAULTS = { ttlMs: 60_000, resultTimeoutMs: 30_000, maxAttempts: 3 };
 
 /** Sends commands to devices and tells what is known of them. A state is written only for a fact that was observed. */
 @Injectable()
-export class ControlService {
+export class ControlService implements BeforeApplicationShutdown {
   private readonly logger = new Logger(ControlService.name);
   private readonly sending = new Set<Promise<void>>();
 
@@ -64,8 +64,8 @@ export class ControlService {
     return command;
   }
 
-  /** Resolves when every send that has begun is recorded. */
-  async drain(): Promise<void> {
+  /** A stop waits until every send that has begun is recorded, while broker and database are still there. */
+  async beforeApplicationShutdown(): Promise<void> {
     await Promise.all(this.sending);
   }
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { MqttClient } from 'mqtt';
+import { ControlService } from '../../src/control/control.service.js';
 import { createTestApp, type TestApp } from '../support/app.js';
 import { eventually } from '../support/eventually.js';
 import { get, post, type ProblemBody } from '../support/http.js';
@@ -148,6 +149,21 @@ describe('GET /v1/commands/{id}', () => {
   it('answers 404 for an id that was never given', async () => {
     const { status, body } = await get<ProblemBody>(url('/v1/commands/019aa7c0-7d7e-7cc2-9f52-1f4ad2f3a9c1'));
     expect([status, body.code]).toEqual([404, 'COMMAND_UNKNOWN']);
+  });
+
+  it('says SENT of every command that was accepted before a stop', async () => {
+    const first = await createTestApp({}, `${signalbox.dataDir}-stop`);
+    const control = first.app.get(ControlService);
+    const commands = await Promise.all(
+      Array.from({ length: 300 }, () => control.send({ deviceId: 'device', type: 'X', params: {} })),
+    );
+    // At this moment all 300 are committed and on their way.
+    await first.close();
+    const second = await createTestApp({}, first.dataDir);
+    for (const { id } of commands) {
+      expect((await get(`${second.httpUrl}/v1/commands/${id}`)).body).toMatchObject({ status: 'SENT', attempts: 1 });
+    }
+    await second.close();
   });
 
   it('reads a command back after a restart', async () => {
