@@ -4,47 +4,70 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { DomainError } from './common/errors.js';
 import { HttpErrors } from './common/http.errors.js';
+import type { HttpRefusals } from './common/http-refusals.js';
 import { newId } from './common/ids.js';
 import { parseJson } from './common/json.js';
-import { PROBLEM_JSON, problemBytes, toDomainError } from './common/problem.js';
+import { PROBLEM_JSON, problemBytes, sendProblem, toDomainError } from './common/problem.js';
 
-const BODY_LIMIT = 1_048_576;
-const HEADER_LIMIT = 16_384;
-const HEADERS_TIMEOUT = 10_000;
-const REQUEST_TIMEOUT = 30_000;
+/** Limits of the HTTP listener. Sizes in bytes, times in milliseconds. */
+export interface HttpLimits {
+  readonly body: number;
+  readonly header: number;
+  readonly headerCount: number;
+  /** For all headers to arrive, and for the whole request. */
+  readonly headersTimeout: number;
+  readonly requestTimeout: number;
+  /** For a connection on which nothing moves, such as one whose client does not read its answer. */
+  readonly stallTimeout: number;
+  /** For requests in flight at a stop, before their connections are cut. */
+  readonly stopGrace: number;
+}
+
+export const HTTP_LIMITS: HttpLimits = {
+  body: 1_048_576,
+  header: 16_384,
+  headerCount: 100,
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  stallTimeout: 30_000,
+  stopGrace: 3_000,
+};
 
 /**
- * Fastify with the limits of docs/api.md: bodies of 1 MiB in strict JSON, headers of 16 KiB within 10 s, requests within 30 s.
- * What fails before a route is reached is answered with a problem document as well.
+ * Fastify with the limits of docs/api.md and strict JSON. What fails before a route is reached is answered with a problem
+ * document as well.
  */
-export function createHttpAdapter(): FastifyAdapter {
+export function createHttpAdapter(refusals: HttpRefusals, limits: HttpLimits = HTTP_LIMITS): FastifyAdapter {
   const adapter = new FastifyAdapter({
-    bodyLimit: BODY_LIMIT,
-    requestTimeout: REQUEST_TIMEOUT,
-    connectionTimeout: 0,
-    http: { headersTimeout: HEADERS_TIMEOUT, connectionsCheckingInterval: 1_000, maxHeaderSize: HEADER_LIMIT },
-    // Requests in flight are finished at a stop; only idle connections are closed at once.
+    bodyLimit: limits.body,
+    requestTimeout: limits.requestTimeout,
+    connectionTimeout: limits.stallTimeout,
+    http: {
+      headersTimeout: limits.headersTimeout,
+      connectionsCheckingInterval: Math.min(1_000, limits.headersTimeout),
+      maxHeaderSize: limits.header,
+      // Answered by ourselves, in the form of all other errors.
+      requireHostHeader: false,
+    },
+    // Requests in flight may finish at a stop; only idle connections are closed at once.
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     genReqId: newId,
     routerOptions: { maxParamLength: 256 },
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) =>
-      sendProblem(toDomainError(error), request, reply),
-    clientErrorHandler: answerClientError,
+      sendProblem(toDomainError(error), request, reply, refusals),
+    clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) => answerClientError(error, socket, refusals),
   });
   const server = adapter.getInstance();
   let closing = false;
   server.addHook('preClose', (done) => {
     closing = true;
+    setTimeout(() => server.server.closeAllConnections(), limits.stopGrace).unref();
     done();
   });
   server.addHook('onRequest', (request, reply, done) => {
-    reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
-    const encoding = request.headers['content-encoding'];
-    if (closing) done(HttpErrors.STOPPING('Signalbox is stopping; try again in a moment.', { retryAfter: 5 }));
-    else if (encoding !== undefined && encoding !== 'identity') {
-      done(HttpErrors.UNSUPPORTED_MEDIA_TYPE('Send the body without a content encoding.'));
-    } else done();
+    void reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
+    done(closing ? stopping() : refusalOf(request, limits));
   });
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
@@ -58,28 +81,42 @@ export function createHttpAdapter(): FastifyAdapter {
   return adapter;
 }
 
+function stopping(): DomainError {
+  return HttpErrors.STOPPING('Signalbox is stopping; try again in a moment.', { retryAfter: 5 });
+}
+
+/** What is wrong with the head of a request, whatever its route. */
+function refusalOf({ raw, headers }: FastifyRequest, limits: HttpLimits): DomainError | undefined {
+  const names = raw.rawHeaders.filter((_, i) => i % 2 === 0).map((name) => name.toLowerCase());
+  if (names.length > limits.headerCount) {
+    return HttpErrors.HEADERS_TOO_LARGE(`There are more than ${limits.headerCount} headers.`);
+  }
+  if (names.filter((name) => name === 'host').length !== 1) {
+    return HttpErrors.BAD_REQUEST('A request has exactly one Host header.'); // RFC 9112, 3.2
+  }
+  if (!raw.url?.startsWith('/')) return HttpErrors.BAD_REQUEST('The request target must be a path: this is no proxy.');
+  const encoding = headers['content-encoding'];
+  return encoding === undefined || encoding === 'identity'
+    ? undefined
+    : HttpErrors.UNSUPPORTED_MEDIA_TYPE('Send the body without a content encoding.');
+}
+
 /** JSON is UTF-8 (RFC 8259, 8.1). */
 function refuseOtherCharsets(request: FastifyRequest): void {
-  const charset = /;\s*charset\s*=\s*"?([^";\s]+)/i.exec(request.headers['content-type'] ?? '')?.[1];
-  if (charset !== undefined && charset.toLowerCase() !== 'utf-8') {
-    throw HttpErrors.UNSUPPORTED_MEDIA_TYPE('JSON is read as UTF-8 only.');
+  const charsets = (request.headers['content-type'] ?? '').matchAll(/;\s*charset\s*=\s*"?([^";\s]*)/gi);
+  for (const [, charset] of charsets) {
+    if (charset!.toLowerCase() !== 'utf-8') throw HttpErrors.UNSUPPORTED_MEDIA_TYPE('JSON is read as UTF-8 only.');
   }
 }
 
-function sendProblem(error: DomainError, request: FastifyRequest, reply: FastifyReply): void {
-  const path = request.url.split('?', 1)[0]!;
-  void reply
-    .status(error.spec.status)
-    .header('content-type', PROBLEM_JSON)
-    .send(problemBytes(error, path, request.id));
-}
-
 /** Answers what Node's parser refuses, when there is no request object yet. */
-function answerClientError(error: Error & { readonly code?: string }, socket: Socket): void {
+function answerClientError(error: NodeJS.ErrnoException, socket: Socket, refusals: HttpRefusals): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
   const problem = clientError(error.code);
+  const requestId = newId();
+  refusals.note(problem, { requestId });
   if (socket.writable) {
-    const body = problemBytes(problem, '', newId());
+    const body = problemBytes(problem, '', requestId);
     const { status } = problem.spec;
     socket.write(
       `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: ${PROBLEM_JSON}\r\n` +

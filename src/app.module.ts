@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AccessModule } from './access/access.module.js';
+import type { HttpRefusals } from './common/http-refusals.js';
 import { ConfigModule } from './config/config.module.js';
 import type { LoadedConfig } from './config/load-config.js';
 import { ControlModule } from './control/control.module.js';
@@ -14,7 +15,7 @@ import { StorageModule } from './storage/storage.module.js';
 /** The composition root. */
 @Module({})
 export class AppModule {
-  static register(config: LoadedConfig): DynamicModule {
+  static register(config: LoadedConfig, refusals: HttpRefusals): DynamicModule {
     return {
       module: AppModule,
       imports: [
@@ -26,7 +27,7 @@ export class AppModule {
         SensorModule,
         ControlModule,
         MessageModule,
-        HealthModule,
+        HealthModule.register(refusals),
       ],
     };
   }

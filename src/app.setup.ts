@@ -1,7 +1,8 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { createHttpAdapter } from './app.http.js';
+import { createHttpAdapter, HTTP_LIMITS } from './app.http.js';
 import { AppModule } from './app.module.js';
+import { HttpRefusals } from './common/http-refusals.js';
 import { PinoLogger } from './common/pino.logger.js';
 import { ProblemFilter } from './common/problem.filter.js';
 import { StartupError } from './common/startup.error.js';
@@ -12,15 +13,16 @@ import type { LoadedConfig } from './config/load-config.js';
 import { MqttServer } from './mqtt/mqtt.server.js';
 
 /** The whole application, configured and not yet listening; the same for the program and for every test. */
-export async function createApp(config: LoadedConfig): Promise<NestFastifyApplication> {
+export async function createApp(config: LoadedConfig, limits = HTTP_LIMITS): Promise<NestFastifyApplication> {
   const { level, format } = config.get(LogConfig);
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule.register(config), createHttpAdapter(), {
-    logger: new PinoLogger(level, format),
-    bodyParser: false,
-    abortOnError: false,
-  });
+  const refusals = new HttpRefusals();
+  const app = await NestFactory.create<NestFastifyApplication>(
+    AppModule.register(config, refusals),
+    createHttpAdapter(refusals, limits),
+    { logger: new PinoLogger(level, format), bodyParser: false, abortOnError: false },
+  );
   app.useGlobalPipes(new DtoValidationPipe());
-  app.useGlobalFilters(new ProblemFilter());
+  app.useGlobalFilters(new ProblemFilter(refusals));
   app.connectMicroservice({ strategy: app.get(MqttServer) }, { inheritAppConfig: true });
   return app;
 }

@@ -63,6 +63,7 @@ function checkString(text: string, path: readonly (string | number)[]): void {
   if (!text.isWellFormed()) throw new JsonError('BAD_STRING', 'a string contains a lone surrogate', pointerTo(path));
 }
 
-function pointerTo(path: readonly (string | number)[]): string {
+/** The JSON pointer (RFC 6901) to the value that these keys and indexes lead to. */
+export function pointerTo(path: readonly (string | number)[]): string {
   return path.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 }

@@ -1,6 +1,8 @@
 import { HttpException } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DomainError, type ErrorDetail } from './errors.js';
 import { HttpErrors } from './http.errors.js';
+import type { HttpRefusals } from './http-refusals.js';
 import { JsonError } from './json.js';
 
 /** The problem document of RFC 9457 as Signalbox sends it. */
@@ -24,6 +26,23 @@ export const PROBLEM_JSON = 'application/problem+json';
  */
 export function problemBytes(error: DomainError, instance: string, requestId: string): Buffer {
   return Buffer.from(JSON.stringify(problemOf(error, instance, requestId)));
+}
+
+/** Answers a request with a problem document, counts and logs it. Does nothing more where the answer has begun already. */
+export function sendProblem(
+  error: DomainError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  refusals: HttpRefusals,
+): void {
+  const path = request.url.split('?', 1)[0]!;
+  refusals.note(error, { requestId: request.id, method: request.method, path: path.slice(0, 256) });
+  if (reply.sent) return;
+  if (error.options.retryAfter !== undefined) void reply.header('retry-after', String(error.options.retryAfter));
+  void reply
+    .status(error.spec.status)
+    .header('content-type', PROBLEM_JSON)
+    .send(problemBytes(error, path, request.id));
 }
 
 function problemOf(error: DomainError, instance: string, requestId: string): Problem {

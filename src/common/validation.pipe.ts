@@ -3,6 +3,7 @@ import { plainToInstance } from 'class-transformer';
 import { validate, type ValidationError } from 'class-validator';
 import type { ErrorDetail } from './errors.js';
 import { HttpErrors } from './http.errors.js';
+import { pointerTo } from './json.js';
 
 type Query = Readonly<Record<string, unknown>>;
 
@@ -23,8 +24,9 @@ export class DtoValidationPipe implements PipeTransform {
       const errors = [{ pointer: '', detail: 'must be a JSON object', code: 'NOT_AN_OBJECT' }];
       throw HttpErrors.VALIDATION_FAILED('The body must be a JSON object.', { errors });
     }
-    // class-validator finds the rules by way of this name.
-    if (Object.hasOwn(value, 'constructor')) throw failed([unknownField('constructor', inBody)]);
+    // class-validator takes names that every object inherits, such as toString, for known ones.
+    const inherited = Object.keys(value).filter((name) => name in Object.prototype);
+    if (inherited.length > 0) throw failed(inherited.map((name) => unknownField(name, inBody)));
     const repeated = inBody ? [] : Object.keys(value).filter((name) => Array.isArray((value as Query)[name]));
     if (repeated.length > 0) throw failed(repeated.map(givenTwice));
     const dto = instantiate(metatype as Type<object>, value);
@@ -64,7 +66,7 @@ function givenTwice(parameter: string): ErrorDetail {
 }
 
 function place(property: string, inBody: boolean): Pick<ErrorDetail, 'pointer' | 'parameter'> {
-  return inBody ? { pointer: `/${property.replaceAll('~', '~0').replaceAll('/', '~1')}` } : { parameter: property };
+  return inBody ? { pointer: pointerTo([property]) } : { parameter: property };
 }
 
 function failed(errors: readonly ErrorDetail[]): Error {

@@ -65,10 +65,17 @@ describe('loadConfig', () => {
       DEVICE_TOPICS: 'a/{deviceId}/b => c',
       ACCESS: 'required',
       DATABASE_URL: 'postgres://user:secret-3@host/db',
+      HTTP_HOST: '0.0.0.0',
+      MQTT_HOST: '8.8.8.8',
     };
     const found = problems(wrong);
     expect(found.map((text) => text.split(' ')[0]).toSorted()).toEqual(Object.keys(wrong).toSorted());
     expect(found.join()).not.toContain('secret');
+  });
+
+  it('checks topics against each other although other settings are wrong', () => {
+    const found = problems({ HTTP_PORT: 'abc', DEVICE_TOPICS: 'devices/{deviceId}/x' });
+    expect(found.map((text) => text.split(' ')[0])).toEqual(['HTTP_PORT', 'DEVICE_TOPICS']);
   });
 
   it.each([

@@ -50,7 +50,9 @@ export function loadConfig(environment: Environment = process.env, directory = p
     if (values[variable]) problems.push({ variable, detail });
   }
   const get = <T extends ConfigClass>(type: T): InstanceType<T> => instances.get(type) as InstanceType<T>;
-  if (problems.length === 0) problems.push(...crossProblems(get(HttpConfig), get(MqttConfig), get(TopicConfig)));
+  const wrong = new Set(problems.map(({ variable }) => variable));
+  const isWrong = (variable: string): boolean => wrong.has(variable);
+  problems.push(...crossProblems(get(HttpConfig), get(MqttConfig), get(TopicConfig), isWrong));
   if (problems.length > 0) throw new ConfigError(problems);
   return { get, warnings: [...withoutEffect(values), ...misspelt(values)] };
 }

@@ -4,6 +4,8 @@ import type { HttpConfig } from './http.config.js';
 import type { MqttConfig } from './mqtt.config.js';
 import type { TopicConfig } from './topic.config.js';
 
+const OPEN =
+  'must be on loopback (127.0.0.1, ::1 or localhost): without access keys a listener on a network is refused';
 const EXTERNAL = 'external brokers are not part of this version: leave it empty to use the embedded broker';
 const TLS = 'TLS listeners are not part of this version: it runs on loopback only';
 const KEYS = 'access keys are not part of this version: it runs on loopback only, in open mode';
@@ -51,30 +53,38 @@ function isLoopback(host: string): boolean {
   return host === '::1' || host.toLowerCase() === 'localhost';
 }
 
-/** What is wrong between settings that are each right by themselves. */
-export function crossProblems(http: HttpConfig, mqtt: MqttConfig, topics: TopicConfig): ConfigProblem[] {
+/** What is wrong with settings that could be read by themselves; `isWrong` tells of a variable that could not. */
+export function crossProblems(
+  http: HttpConfig,
+  mqtt: MqttConfig,
+  topics: TopicConfig,
+  isWrong: (variable: string) => boolean,
+): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
-  const open =
-    'must be on loopback (127.0.0.1, ::1 or localhost): without access keys a listener on a network is refused';
-  if (!isLoopback(http.host)) problems.push({ variable: 'HTTP_HOST', detail: open });
-  if (!isLoopback(mqtt.host)) {
-    problems.push({ variable: 'MQTT_HOST', detail: `${open}; to use a broker elsewhere set MQTT_URL` });
-  }
-  if (http.port !== 0 && http.port === mqtt.port) {
-    problems.push({ variable: 'MQTT_PORT', detail: 'is the same as HTTP_PORT; the two listeners need a port each' });
-  }
-  const native = `${topics.prefix}/#`;
-  for (const { telemetry, command } of topics.deviceTopics) {
-    for (const template of [telemetry, command]) {
-      if (template && overlaps(native, template.filter)) {
-        problems.push({
-          variable: 'DEVICE_TOPICS',
-          detail: `the template "${template.template}" lies inside ${topics.prefix}/, the native topics (TOPIC_PREFIX)`,
-        });
-      }
-    }
-  }
+  const check = (variables: readonly string[], rule: () => readonly ConfigProblem[]): void => {
+    if (!variables.some(isWrong)) problems.push(...rule());
+  };
+  check(['HTTP_HOST'], () => (isLoopback(http.host) ? [] : [{ variable: 'HTTP_HOST', detail: OPEN }]));
+  check(['MQTT_HOST'], () =>
+    isLoopback(mqtt.host) ? [] : [{ variable: 'MQTT_HOST', detail: `${OPEN}; to use a broker elsewhere set MQTT_URL` }],
+  );
+  check(['HTTP_PORT', 'MQTT_PORT'], () =>
+    http.port !== 0 && http.port === mqtt.port
+      ? [{ variable: 'MQTT_PORT', detail: 'is the same as HTTP_PORT; the two listeners need a port each' }]
+      : [],
+  );
+  check(['TOPIC_PREFIX', 'DEVICE_TOPICS'], () => insideNative(topics));
   return problems;
+}
+
+function insideNative({ prefix, deviceTopics }: TopicConfig): ConfigProblem[] {
+  return deviceTopics
+    .flatMap(({ telemetry, command }) => (command ? [telemetry, command] : [telemetry]))
+    .filter(({ filter }) => overlaps(`${prefix}/#`, filter))
+    .map(({ template }) => ({
+      variable: 'DEVICE_TOPICS',
+      detail: `the template "${template}" lies inside ${prefix}/, the native topics (TOPIC_PREFIX)`,
+    }));
 }
 
 /** True where some topic matches both filters; `native` ends in `#`. */

@@ -1,3 +1,4 @@
+import { formatTime } from '../common/clock.js';
 import type { Json } from '../common/json.js';
 import type { DeviceLink } from '../storage/log.js';
 
@@ -53,7 +54,7 @@ export function isFinalWhenSent(mode: CommandMode): boolean {
 /** What goes to a native device, on `down/commands/{id}`. `ttlMs` is what is left at `now`. */
 export function nativePayload({ id, type, params, expiresAt }: Command, attempt: number, now: number): string {
   const ttlMs = Math.max(0, expiresAt - now);
-  return JSON.stringify({ id, type, params, attempt, expiresAt: new Date(expiresAt).toISOString(), ttlMs });
+  return JSON.stringify({ id, type, params, attempt, expiresAt: formatTime(expiresAt), ttlMs });
 }
 
 /** What goes to a foreign device: the command's name and its parameters side by side. */

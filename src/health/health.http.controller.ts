@@ -42,7 +42,9 @@ export class HealthHttpController {
 
   private answer(reply: FastifyReply): Health {
     const health = this.health.check();
-    void reply.status(health.status === 'OK' ? 200 : 503).header('cache-control', 'no-store');
+    const up = health.status === 'OK';
+    void reply.status(up ? 200 : 503).header('cache-control', 'no-store');
+    if (!up) void reply.header('retry-after', '2');
     return health;
   }
 }

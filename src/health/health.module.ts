@@ -1,8 +1,18 @@
-import { Module } from '@nestjs/common';
+import { type DynamicModule, Module } from '@nestjs/common';
+import { HttpRefusals } from '../common/http-refusals.js';
 import { SensorModule } from '../sensor/sensor.module.js';
 import { HealthHttpController } from './health.http.controller.js';
 import { HealthService } from './health.service.js';
 
 /** Health, liveness, readiness and the front door. */
-@Module({ imports: [SensorModule], controllers: [HealthHttpController], providers: [HealthService] })
-export class HealthModule {}
+@Module({})
+export class HealthModule {
+  static register(refusals: HttpRefusals): DynamicModule {
+    return {
+      module: HealthModule,
+      imports: [SensorModule],
+      controllers: [HealthHttpController],
+      providers: [HealthService, { provide: HttpRefusals, useValue: refusals }],
+    };
+  }
+}

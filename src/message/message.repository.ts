@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { pagesBySize, type Place } from '../common/page-by-size.js';
 import { matchesFilter } from '../common/topic.js';
 import { Database } from '../storage/database.js';
 
@@ -11,9 +12,8 @@ export interface LoggedMessage {
   readonly receivedAt: number;
 }
 
-/** Rows looked at in one query: topics are short, whole messages may have 256 KiB. */
+/** Topics looked at in one query. */
 const TOPICS_PER_QUERY = 10_000;
-const MESSAGES_PER_QUERY = 50;
 
 /** The raw message log. */
 @Injectable()
@@ -33,31 +33,30 @@ export class MessageRepository {
   }
 
   /** The places in the log of the newest `limit` messages whose topic matches `filter` (null = all), oldest of them first. */
-  async newest(limit: number, filter: string | null): Promise<number[]> {
-    const seqs: number[] = [];
+  async newest(limit: number, filter: string | null): Promise<Place[]> {
+    const places: Place[] = [];
     let before = Number.MAX_SAFE_INTEGER;
     for (;;) {
       const size = filter === null ? limit : TOPICS_PER_QUERY;
-      const rows = await this.database.scan
-        .selectFrom('messages')
-        .select(['seq', 'topic'])
+      const rows = await this.candidates(filter)
+        .select(['seq as key', 'topic', (eb) => eb.fn<number>('length', ['payload']).as('size')])
         .where('seq', '<', before)
         .orderBy('seq', 'desc')
         .limit(size)
         .execute();
-      seqs.push(...rows.filter(({ topic }) => filter === null || matchesFilter(filter, topic)).map(({ seq }) => seq));
-      if (seqs.length >= limit || rows.length < size) return seqs.slice(0, limit).toReversed();
-      before = rows.at(-1)!.seq;
+      places.push(...rows.filter(({ topic }) => filter === null || matchesFilter(filter, topic)));
+      if (places.length >= limit || rows.length < size) return places.slice(0, limit).toReversed();
+      before = rows.at(-1)!.key;
     }
   }
 
-  /** The messages at these places, in that order and a bounded number at a time; those removed meanwhile are left out. */
-  async *read(seqs: readonly number[]): AsyncGenerator<readonly LoggedMessage[]> {
-    for (let i = 0; i < seqs.length; i += MESSAGES_PER_QUERY) {
+  /** The messages at these places, in that order and a bounded size at a time; those removed meanwhile are left out. */
+  async *read(places: readonly Place[]): AsyncGenerator<readonly LoggedMessage[]> {
+    for (const seqs of pagesBySize(places)) {
       const rows = await this.database.scan
         .selectFrom('messages')
         .selectAll()
-        .where('seq', 'in', seqs.slice(i, i + MESSAGES_PER_QUERY))
+        .where('seq', 'in', seqs)
         .orderBy('seq')
         .execute();
       yield rows.map(({ topic, payload, qos, retain, received_at }) => ({
@@ -68,5 +67,16 @@ export class MessageRepository {
         receivedAt: received_at,
       }));
     }
+  }
+
+  /** What may match `filter`, judged by the database, so that only likely rows come to this thread. */
+  private candidates(filter: string | null) {
+    const messages = this.database.scan.selectFrom('messages');
+    if (filter === null) return messages;
+    const wildcard = filter.search(/[+#]/);
+    if (wildcard < 0) return messages.where('topic', '=', filter);
+    // "a/#" matches "a" as well [MQTT-4.7.1-2].
+    const prefix = filter.slice(0, wildcard).replace(/\/$/, '');
+    return prefix === '' ? messages : messages.where('topic', '>=', prefix).where('topic', '<', `${prefix}\u{10FFFF}`);
   }
 }

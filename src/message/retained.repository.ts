@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { pagesBySize } from '../common/page-by-size.js';
 import { type RetainedMessage, RetainedStore } from '../mqtt/retained.store.js';
 import { Database } from '../storage/database.js';
 
@@ -10,8 +11,18 @@ export class RetainedRepository extends RetainedStore {
   }
 
   override async load(): Promise<RetainedMessage[]> {
-    const rows = await this.database.scan.selectFrom('retained').selectAll().execute();
-    return rows.map(({ topic, payload, qos }) => ({ topic, payload: Buffer.from(payload), qos: qos as 0 | 1 | 2 }));
+    const places = await this.database.scan
+      .selectFrom('retained')
+      .select(['topic as key', (eb) => eb.fn<number>('length', ['payload']).as('size')])
+      .execute();
+    const messages: RetainedMessage[] = [];
+    for (const topics of pagesBySize(places)) {
+      const rows = await this.database.scan.selectFrom('retained').selectAll().where('topic', 'in', topics).execute();
+      messages.push(
+        ...rows.map(({ topic, payload, qos }) => ({ topic, payload: Buffer.from(payload), qos: qos as 0 | 1 | 2 })),
+      );
+    }
+    return messages;
   }
 
   override async put({ topic, payload, qos }: RetainedMessage): Promise<void> {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Kysely } from 'kysely';
 import type { Json } from '../common/json.js';
+import { pagesBySize, type Place } from '../common/page-by-size.js';
 import { Database } from '../storage/database.js';
 import type { NewReading, Verdict } from '../storage/log.js';
 import type { ReadingTable, Schema } from '../storage/schema.js';
@@ -14,8 +15,8 @@ export interface StoredReading {
   readonly receivedAt: number;
 }
 
-/** Most readings that are held in memory together: each may have 256 KiB. */
-export const READINGS_AT_ONCE = 100;
+/** Lists up to this length are look-ups and must not wait behind long ones. */
+const POINT_LIMIT = 100;
 
 const COLUMNS = ['position', 'device_id', 'topic', 'values', 'ts', 'received_at'] as const;
 
@@ -29,27 +30,19 @@ export class ReadingRepository {
     return this.database.appendReadings(readings);
   }
 
-  /** The newest readings, oldest of them first; `limit` is at most READINGS_AT_ONCE. */
-  async newest(limit: number, deviceId: string | null): Promise<StoredReading[]> {
-    const rows = await newestFirst(this.database.point, limit, deviceId).select(COLUMNS).execute();
-    return rows.toReversed().map(toReading);
+  /** The places in the log of the newest readings, oldest of them first. */
+  async newest(limit: number, deviceId: string | null): Promise<Place[]> {
+    const rows = await newestFirst(limit <= POINT_LIMIT ? this.database.point : this.database.scan, limit, deviceId)
+      .select(['position as key', (eb) => eb.fn<number>('length', ['values']).as('size')])
+      .execute();
+    return rows.toReversed();
   }
 
-  /** The positions in the log of the newest readings, oldest of them first. */
-  async newestPositions(limit: number, deviceId: string | null): Promise<number[]> {
-    const rows = await newestFirst(this.database.scan, limit, deviceId).select('position').execute();
-    return rows.toReversed().map(({ position }) => position);
-  }
-
-  /** The readings at `positions`, in that order and READINGS_AT_ONCE at a time; those removed meanwhile are left out. */
-  async *read(positions: readonly number[]): AsyncGenerator<readonly StoredReading[]> {
-    for (let i = 0; i < positions.length; i += READINGS_AT_ONCE) {
-      const wanted = positions.slice(i, i + READINGS_AT_ONCE);
-      const rows = await this.database.scan
-        .selectFrom('readings')
-        .select(COLUMNS)
-        .where('position', 'in', wanted)
-        .execute();
+  /** The readings at `places`, in that order and a bounded size at a time; those removed meanwhile are left out. */
+  async *read(places: readonly Place[]): AsyncGenerator<readonly StoredReading[]> {
+    const reader = places.length <= POINT_LIMIT ? this.database.point : this.database.scan;
+    for (const wanted of pagesBySize(places)) {
+      const rows = await reader.selectFrom('readings').select(COLUMNS).where('position', 'in', wanted).execute();
       const found = new Map(rows.map((row) => [row.position, row]));
       yield wanted.flatMap((position) => found.get(position) ?? []).map(toReading);
     }

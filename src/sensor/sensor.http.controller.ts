@@ -4,7 +4,7 @@ import { nextLink, type Page } from '../common/cursor.js';
 import { streamedArray } from '../common/json-array.js';
 import { ListRejectsDto } from './dto/list-rejects.dto.js';
 import { ListSensorsDto } from './dto/list-sensors.dto.js';
-import { READINGS_AT_ONCE, type StoredReading } from './reading.repository.js';
+import type { StoredReading } from './reading.repository.js';
 import { type RejectResource, type SensorResource, sensorResource } from './sensor.resource.js';
 import { SensorService } from './sensor.service.js';
 
@@ -14,9 +14,8 @@ export class SensorHttpController {
   constructor(private readonly sensors: SensorService) {}
 
   @Get('sensors')
-  async list(@Query() { limit, deviceId }: ListSensorsDto): Promise<SensorResource[] | StreamableFile> {
-    if (limit <= READINGS_AT_ONCE) return (await this.sensors.list(limit, deviceId ?? null)).map(sensorResource);
-    return streamedArray(shown(await this.sensors.listInPages(limit, deviceId ?? null)));
+  async list(@Query() { limit, deviceId }: ListSensorsDto): Promise<StreamableFile> {
+    return streamedArray(shown(await this.sensors.list(limit, deviceId ?? null)));
   }
 
   @Get('v1/rejects')

@@ -74,14 +74,12 @@ export class SensorService {
     );
   }
 
-  /** The last stored readings, or with `deviceId` that device's newest by `ts`, oldest of them first; `limit` is at most 100. */
-  list(limit: number, deviceId: string | null): Promise<StoredReading[]> {
-    return this.readings.newest(limit, deviceId);
-  }
-
-  /** The same for any `limit`, in pages that are read as they are asked for. Rejects at once where the database is away. */
-  async listInPages(limit: number, deviceId: string | null): Promise<AsyncIterable<readonly StoredReading[]>> {
-    return this.readings.read(await this.readings.newestPositions(limit, deviceId));
+  /**
+   * The last stored readings, or with `deviceId` that device's newest by `ts`; oldest of them first, in pages that are read as
+   * they are asked for. Rejects at once where the database is away.
+   */
+  async list(limit: number, deviceId: string | null): Promise<AsyncIterable<readonly StoredReading[]>> {
+    return this.readings.read(await this.readings.newest(limit, deviceId));
   }
 
   /** A page of rejects, newest first. Throws BAD_CURSOR and CURSOR_MISMATCH. */

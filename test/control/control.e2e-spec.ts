@@ -133,6 +133,8 @@ describe('POST /control', () => {
     ['a long command', { command: 'x'.repeat(65) }, '/command'],
     ['a device id with a slash', { command: 'X', deviceId: 'a/b' }, '/deviceId'],
     ['__proto__ as device', { command: 'X', deviceId: '__proto__' }, '/deviceId'],
+    ['null as device', { command: 'X', deviceId: null }, '/deviceId'],
+    ['null as params', { command: 'X', params: null }, '/params'],
     ['params as array', { command: 'X', params: [] }, '/params'],
     ['params as text', { command: 'X', params: 'on' }, '/params'],
     ['params with a command', { command: 'X', params: { command: 'Y' } }, '/params'],

@@ -125,6 +125,10 @@ describe('GET /sensors', () => {
     },
   );
 
+  it.each(['toString=1', 'hasOwnProperty=1', '__proto__=1', 'constructor=1'])('refuses %s', async (query) => {
+    expect((await get(url(`/sensors?${query}`))).status).toBe(400);
+  });
+
   it('refuses a parameter that it does not know', async () => {
     const { status, body } = await get<ProblemBody>(url('/sensors?devceId=x'));
     expect(status).toBe(400);
@@ -175,6 +179,10 @@ describe('POST /publish', () => {
   it.each([
     ['no message', {}],
     ['null', { message: null }],
+    ['null as topic', { message: 'a', topic: null }],
+    ['null as QoS', { message: 'a', qos: null }],
+    ['null as retain', { message: 'a', retain: null }],
+    ['an inherited name', { message: 'a', toString: 1 }],
     ['two messages', { message: 'a', msg: 'b' }],
     ['an empty topic', { topic: '', message: 'a' }],
     ['a wildcard', { topic: 'a/+', message: 'a' }],

@@ -1,4 +1,5 @@
-import { IsOptional, IsString } from 'class-validator';
+import { IsString } from 'class-validator';
+import { Optional } from '../../common/optional.js';
 import { PageLimit } from '../../common/page-limit.js';
 
 /** Query of `GET /messages`. */
@@ -7,7 +8,7 @@ export class ListMessagesDto {
   readonly limit: number = 50;
 
   /** A topic filter; wildcards allowed. */
-  @IsOptional()
+  @Optional()
   @IsString({ message: 'topic must be given once' })
   readonly topic?: string;
 }

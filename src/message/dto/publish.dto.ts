@@ -1,26 +1,27 @@
-import { IsBoolean, IsIn, IsOptional, IsString } from 'class-validator';
+import { IsBoolean, IsIn, IsString } from 'class-validator';
+import { Optional } from '../../common/optional.js';
 import type { Json } from '../../common/json.js';
 
 /** Body of `POST /publish`. Exactly one of `message`, `msg` and `payload` carries what is published. */
 export class PublishDto {
-  @IsOptional()
+  @Optional()
   @IsString({ message: 'topic must be a string' })
   readonly topic?: string;
 
-  @IsOptional()
+  @Optional()
   readonly message?: Json;
 
-  @IsOptional()
+  @Optional()
   readonly msg?: Json;
 
-  @IsOptional()
+  @Optional()
   readonly payload?: Json;
 
-  @IsOptional()
+  @Optional()
   @IsIn([0, 1, 2], { message: 'qos must be 0, 1 or 2' })
   readonly qos?: 0 | 1 | 2;
 
-  @IsOptional()
+  @Optional()
   @IsBoolean({ message: 'retain must be true or false' })
   readonly retain?: boolean;
 }

@@ -1,5 +1,6 @@
 import { Transform } from 'class-transformer';
-import { ArrayMaxSize, IsOptional, IsString, Matches } from 'class-validator';
+import { ArrayMaxSize, IsString, Matches } from 'class-validator';
+import { Optional } from '../../common/optional.js';
 import { DEVICE_ID } from '../../common/ids.js';
 import { PageLimit } from '../../common/page-limit.js';
 
@@ -16,20 +17,20 @@ export class ListRejectsDto {
   readonly limit: number = 100;
 
   /** Comma separated. */
-  @IsOptional()
+  @Optional()
   @Transform(commaSeparated)
   @ArrayMaxSize(MAX_VALUES, { message: `deviceId may name at most ${MAX_VALUES} devices` })
   @Matches(DEVICE_ID, { each: true, message: 'deviceId must be device ids, separated by commas' })
   readonly deviceId?: readonly string[];
 
   /** Comma separated. */
-  @IsOptional()
+  @Optional()
   @Transform(commaSeparated)
   @ArrayMaxSize(MAX_VALUES, { message: `code may name at most ${MAX_VALUES} codes` })
   @Matches(/^[A-Z][A-Z0-9_]{0,63}$/, { each: true, message: 'code must be codes of rejects, separated by commas' })
   readonly code?: readonly string[];
 
-  @IsOptional()
+  @Optional()
   @IsString({ message: 'cursor must be given once' })
   readonly cursor?: string;
 }

@@ -1,4 +1,5 @@
-import { IsOptional, Matches } from 'class-validator';
+import { Matches } from 'class-validator';
+import { Optional } from '../../common/optional.js';
 import { DEVICE_ID } from '../../common/ids.js';
 import { PageLimit } from '../../common/page-limit.js';
 
@@ -7,7 +8,7 @@ export class ListSensorsDto {
   @PageLimit(10_000)
   readonly limit: number = 20;
 
-  @IsOptional()
+  @Optional()
   @Matches(DEVICE_ID, { message: 'deviceId must be one device id' })
   readonly deviceId?: string;
 }
