@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { MqttClient } from 'mqtt';
 import { ControlService } from '../../src/control/control.service.js';
+import { MqttPublisher } from '../../src/mqtt/publisher.js';
 import { createTestApp, type TestApp } from '../support/app.js';
 import { eventually } from '../support/eventually.js';
 import { get, post, type ProblemBody } from '../support/http.js';
@@ -104,17 +105,38 @@ describe('POST /control', () => {
     expect(await sent(body.id)).toMatchObject({ mode: 'result', final: false, outcome: 'unknown' });
   });
 
-  it('counts the attempt before the device can see the command', async () => {
-    const listener = await listenTo(device, 'poc/counted/control');
-    const answers = await Promise.all(
-      Array.from({ length: 20 }, (_, n) => control({ command: 'X', deviceId: 'counted', params: { n } })),
-    );
-    for (const [n, { body }] of answers.entries()) {
-      await listener.next(`command ${n}`, ({ payload }) => payload.includes(`"n":${n}}`));
-      const command = await read(body.id);
-      expect(command.attempts).toBe(1);
-      expect(command.outcome).toBe('unknown');
-    }
+  it('has counted the attempt, and nothing more, at the moment of the publish', async () => {
+    const publisher = signalbox.app.get(MqttPublisher);
+    const publish = publisher.publish.bind(publisher);
+    const atPublish: Command[] = [];
+    const spy = jest.spyOn(publisher, 'publish').mockImplementation(async (message) => {
+      const { id } = (await signalbox.database.point
+        .selectFrom('commands')
+        .select('id')
+        .orderBy('seq', 'desc')
+        .executeTakeFirst())!;
+      atPublish.push(await read(id));
+      expect(message.qos).toBe(1);
+      await publish(message);
+    });
+    const { body } = await control({ command: 'X', deviceId: 'watched' });
+    await sent(body.id);
+    spy.mockRestore();
+    expect(atPublish).toMatchObject([{ id: body.id, status: 'PENDING', attempts: 1, outcome: 'unknown' }]);
+  });
+
+  it('says SENT only of what the broker accepted', async () => {
+    const publisher = signalbox.app.get(MqttPublisher);
+    let refused = false;
+    const spy = jest.spyOn(publisher, 'publish').mockImplementation(async () => {
+      refused = true;
+      throw new Error('the broker is away');
+    });
+    const { body } = await control({ command: 'X', deviceId: 'unlucky' });
+    await eventually('the publish was tried', () => refused);
+    spy.mockRestore();
+    await sent((await control({ command: 'Y', deviceId: 'unlucky' })).body.id);
+    expect(await read(body.id)).toMatchObject({ status: 'PENDING', attempts: 1, outcome: 'unknown', final: false });
   });
 
   it('does not take our own commands for readings', async () => {
@@ -155,9 +177,9 @@ describe('GET /v1/commands/{id}', () => {
 
   it('says SENT of every command that was accepted before a stop', async () => {
     const first = await createTestApp({}, `${signalbox.dataDir}-stop`);
-    const control = first.app.get(ControlService);
+    const service = first.app.get(ControlService);
     const commands = await Promise.all(
-      Array.from({ length: 300 }, () => control.send({ deviceId: 'device', type: 'X', params: {} })),
+      Array.from({ length: 300 }, () => service.send({ deviceId: 'device', type: 'X', params: {} })),
     );
     // At this moment all 300 are committed and on their way.
     await first.close();

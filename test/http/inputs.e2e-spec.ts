@@ -71,6 +71,7 @@ describe('A bad body', () => {
     ['text/plain', {}],
     ['application/x-www-form-urlencoded', {}],
     ['application/json; charset=utf-16', {}],
+    ['application/json; charset=utf-8; charset=utf-16', {}],
     ['application/json', { 'content-encoding': 'gzip' }],
   ])('as %s %j is answered 415', async (type, headers) => {
     const body = 'content-encoding' in headers ? gzipSync('{"message":"a"}') : '{"message":"a"}';
@@ -106,6 +107,10 @@ describe('A bad request', () => {
     ],
     ['a bare line feed', 'GET /sensors HTTP/1.1\nHost: localhost\n\n', 400],
     ['no HTTP at all', '\u0010\u0020nonsense\r\n\r\n', 400],
+    ['no Host', 'GET /sensors HTTP/1.1\r\nConnection: close\r\n\r\n', 400],
+    ['two Hosts', headersOf('Host', 'evil.example'), 400],
+    ['another target', 'GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n', 400],
+    ['200 headers', headersOf('A', '1\r\nA: 1'.repeat(100)), 431],
     ['64 KiB of header', headersOf('X-Big', 'x'.repeat(65_536)), 431],
   ])('(%s) is refused and the connection closed', async (_, bytes, status) => {
     expect(await rawHttp(signalbox.httpUrl, bytes)).toMatch(new RegExp(`^HTTP/1\\.1 ${status} [^]*"status":${status}`));
@@ -154,5 +159,15 @@ describe('Open mode', () => {
   it('sends no CORS header', async () => {
     const { headers } = await get(url('/sensors'), { origin: 'http://evil.example' });
     expect(headers.get('access-control-allow-origin')).toBeNull();
+  });
+});
+
+describe('A refused request', () => {
+  it('is counted by its code, and seen in /health', async () => {
+    const count = async () =>
+      (await get<{ http: { refused: Record<string, number> } }>(url('/health'))).body.http.refused['BAD_FILTER'] ?? 0;
+    const before = await count();
+    await get(url('/messages?topic=a%23'));
+    expect(await count()).toBe(before + 1);
   });
 });

@@ -1,4 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { eventually } from '../support/eventually.js';
 import { get } from '../support/http.js';
 import { closed, connectMqtt, listenTo } from '../support/mqtt.js';
@@ -61,5 +64,52 @@ describe('A stop', () => {
     expect((await listener.next('the retained message')).payload).toBe('retained');
     await late.endAsync();
     expect(await again.stop()).toBe(0);
+  });
+});
+
+describe('A stop with open HTTP connections', () => {
+  it('does not wait for connections on which nothing happens', async () => {
+    const signalbox = await startService(directory.path);
+    const { hostname, port } = new URL(signalbox.httpUrl);
+    const silent = connect(Number(port), hostname);
+    const halfway = connect(Number(port), hostname);
+    for (const socket of [silent, halfway]) socket.on('error', () => undefined);
+    halfway.write(
+      'POST /publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{',
+    );
+    // Over a connection that is kept alive; it is idle at the stop.
+    expect((await get(`${signalbox.httpUrl}/livez`)).status).toBe(200);
+    expect(await signalbox.stop()).toBe(0);
+    silent.destroy();
+    halfway.destroy();
+  });
+});
+
+describe('npm start', () => {
+  it('passes SIGTERM on, and ends with 0 when the service has ended', async () => {
+    const chunks: Buffer[] = [];
+    const npm = spawn('npm', ['start'], {
+      env: {
+        ...process.env,
+        HTTP_PORT: '0',
+        MQTT_PORT: '0',
+        DATA_DIR: `${directory.path}/npm`,
+        LOG_FORMAT: 'json',
+        LOG_LEVEL: 'info',
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [npm.stdout, npm.stderr]) stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+    const output = () => Buffer.concat(chunks).toString('utf8');
+    const ended = once(npm, 'close');
+    await eventually('it is ready', () => output().includes('"msg":"ready"'), 30_000);
+    const { http } = JSON.parse(
+      output()
+        .split('\n')
+        .find((line) => line.includes('"msg":"ready"'))!,
+    ) as { http: string };
+    npm.kill('SIGTERM');
+    expect((await ended)[0]).toBe(0);
+    await expect(fetch(http)).rejects.toThrow();
   });
 });

@@ -2,6 +2,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { HTTP_LIMITS, type HttpLimits } from '../../src/app.http.js';
 import { createApp, listen } from '../../src/app.setup.js';
 import { loadConfig } from '../../src/config/load-config.js';
 import { MqttLink } from '../../src/mqtt/link.js';
@@ -19,8 +20,12 @@ export interface TestApp {
   close(): Promise<void>;
 }
 
-/** Starts Signalbox. `dataDir` reuses a directory of an earlier start; `settings` are environment variables. */
-export async function createTestApp(settings: Record<string, string> = {}, dataDir?: string): Promise<TestApp> {
+/** Starts Signalbox. `dataDir` reuses a directory of an earlier start; `settings` are environment variables, `limits` those of HTTP. */
+export async function createTestApp(
+  settings: Record<string, string> = {},
+  dataDir?: string,
+  limits: Partial<HttpLimits> = {},
+): Promise<TestApp> {
   const directory = dataDir ?? mkdtempSync(join(tmpdir(), 'signalbox-test-'));
   const environment = {
     HTTP_PORT: '0',
@@ -31,7 +36,7 @@ export async function createTestApp(settings: Record<string, string> = {}, dataD
     ...settings,
   };
   const config = loadConfig(environment, directory);
-  const app = await createApp(config);
+  const app = await createApp(config, { ...HTTP_LIMITS, ...limits });
   await listen(app, config);
   const mqttUrl = app.get(MqttLink).urls[0]!;
   const httpUrl = (await app.getUrl()).replace('[::1]', 'localhost');
