@@ -1,3 +1,4 @@
+import { Writable } from 'node:stream';
 import type { LoggerService } from '@nestjs/common';
 import { type Logger, pino } from 'pino';
 import pretty from 'pino-pretty';
@@ -24,10 +25,11 @@ export class PinoLogger implements LoggerService {
 
   constructor(level: Level, format: 'pretty' | 'json') {
     const options = { level, base: undefined, timestamp: pino.stdTimeFunctions.isoTime };
-    this.pino =
-      format === 'json'
-        ? pino(options)
-        : pino(options, pretty({ colorize: process.stdout.isTTY, translateTime: 'SYS:HH:MM:ss', singleLine: true }));
+    const look = { colorize: process.stdout.isTTY, translateTime: 'SYS:HH:MM:ss', singleLine: true };
+    this.pino = pino(
+      options,
+      format === 'json' ? standardOutput() : pretty({ ...look, destination: standardOutput() }),
+    );
   }
 
   log(message: unknown, ...rest: unknown[]): void {
@@ -68,8 +70,22 @@ export class PinoLogger implements LoggerService {
   }
 }
 
+/** Standard output, without the control characters from U+007F to U+009F, which JSON leaves as they are. */
+function standardOutput(): Writable {
+  return new Writable({
+    decodeStrings: false,
+    write(line: string | Buffer, _encoding, done) {
+      process.stdout.write(line.toString().replaceAll(/[\u007f-\u009f]/g, code), () => done());
+    },
+  });
+}
+
 /** Nest's start-up lines and ours hold no control characters; what came from outside may. */
 function escape(text: string): string {
   // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, code);
+}
+
+function code(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
