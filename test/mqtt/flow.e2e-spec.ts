@@ -8,6 +8,7 @@ import { type Box, startBox } from './support/box.js';
 import { connectPacket, encode, gate, publishPacket, RawClient } from './support/raw-client.js';
 
 const TOPIC = 'devices/a/up/telemetry';
+const UNLAWFUL = Buffer.from([0xf0, 0]);
 
 describe('one client and the others', () => {
   let box: Box;
@@ -113,18 +114,21 @@ describe('one client and the others', () => {
 describe('the guard alone', () => {
   let server: Server;
   let guards: FrameGuard[];
+  let sockets: Socket[];
   let refusals: string[];
   let flow: Flow;
   let port: number;
 
   beforeEach(async () => {
     guards = [];
+    sockets = [];
     refusals = [];
     flow = new Flow(0, 10_000);
     server = createServer({ allowHalfOpen: true }, (socket: Socket) => {
       const guard = new FrameGuard(socket, flow, { onRefused: (why) => refusals.push(why) });
       guard.on('error', () => {});
       guards.push(guard);
+      sockets.push(socket);
     });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -185,8 +189,10 @@ describe('the guard alone', () => {
     await eventually('one each', () => got.every((bytes) => bytes === connect + frame.length), 3_000);
     await second.client.ping();
     expect(got[1]).toBe(connect + frame.length);
-    first.guard.settle(frame.length - 3);
-    second.guard.settle(frame.length - 3);
+    for (const { guard } of [first, second]) {
+      guard.claim(frame.length - 3);
+      guard.settle(frame.length - 3);
+    }
     await eventually('the rest', () => got.every((bytes) => bytes === connect + 2 * frame.length), 3_000);
     for (const { client } of [first, second]) client.end();
   });
@@ -196,7 +202,10 @@ describe('the guard alone', () => {
     const { client, guard } = await openGuard();
     guard.on('data', () => {});
     const packets = Array.from({ length: 400 }, () => publishPacket('t', '1'));
-    const timer = setInterval(() => guard.settle(4), 1);
+    const timer = setInterval(() => {
+      guard.claim(4);
+      guard.settle(4);
+    }, 1);
     client.send(...packets);
     await client.closed();
     clearInterval(timer);
@@ -232,12 +241,49 @@ describe('the guard alone', () => {
     client.end();
   });
 
+  it.each([
+    ['vanishes', (client: RawClient) => client.socket.resetAndDestroy()],
+    ['closes its side', (client: RawClient) => client.socket.end()],
+    ['sends the rest and an unlawful packet', (client: RawClient) => client.send(Buffer.alloc(6_000, 1), UNLAWFUL)],
+  ])('gives back what a publish counted whose client stops half-way and %s', async (_, stop) => {
+    const { client, guard } = await openGuard();
+    guard.resume().on('end', () => guard.destroy());
+    client.send(encode(publishPacket('t', Buffer.alloc(12_000, 1))).subarray(0, 6_000 + 6));
+    await eventually('counted', () => flow.full);
+    stop(client);
+    await client.closed();
+    await eventually('given back', () => !flow.full);
+  });
+
+  it('gives back what was counted in the very segment that ends with an unlawful packet', async () => {
+    const { client, guard } = await openGuard();
+    guard.resume();
+    client.send(publishPacket('t', Buffer.alloc(12_000, 1)), UNLAWFUL);
+    await client.closed();
+    expect([refusals, flow.full]).toEqual([['packet'], false]);
+  });
+
+  it('ends at a FIN behind an unfinished publish when the whole ones before it are settled, and not earlier', async () => {
+    const { client, guard } = await openGuard();
+    let ended = false;
+    guard.resume().on('end', () => (ended = true));
+    const bytes = encode(publishPacket('t', '1'), publishPacket('t', '12345'));
+    client.socket.end(bytes.subarray(0, -2));
+    await eventually('the FIN is read', () => sockets.at(-1)?.readableEnded);
+    await new Promise(setImmediate);
+    expect(ended).toBe(false);
+    guard.claim(4);
+    guard.settle(4);
+    await eventually('it ends', () => ended);
+  });
+
   it('keeps its own counters right when a client vanishes with publishes in flight', async () => {
     const { client, guard } = await openGuard();
     let got = 0;
     guard.on('data', (chunk: Buffer) => (got += chunk.length));
     client.send(publishPacket('t', Buffer.alloc(12_000, 1)));
     await eventually('in flight', () => flow.full);
+    guard.claim(12_003);
     client.socket.resetAndDestroy();
     await eventually('closed', () => guard.destroyed);
     expect(flow.full).toBe(true);

@@ -46,6 +46,10 @@ export class FrameGuard extends Duplex {
   private connackSent = false;
   private ready = false;
   private inFlight = 0;
+  /** Bytes of publishes that were counted and have not reached the intake; some may never, as those that are cut short. */
+  private unclaimed = 0;
+  /** True while a publish is coming in of which bytes are missing. */
+  private inPublish = false;
   private held = false;
   private heldByRateSince: number | null = null;
   private rateTimer: NodeJS.Timeout | null = null;
@@ -96,7 +100,14 @@ export class FrameGuard extends Duplex {
     this.destroy();
   }
 
-  /** A publish that was passed on is done with, acknowledged or not. */
+  /** A publish that was passed on has arrived: whoever took it in gives its bytes back with {@link settle}. */
+  claim(bytes: number): void {
+    // What was unclaimed at the end is given back already.
+    if (this.destroyed) this.flow.add(bytes);
+    else this.unclaimed -= bytes;
+  }
+
+  /** A publish that was claimed is done with, acknowledged or not. */
   settle(bytes: number): void {
     this.inFlight--;
     this.flow.remove(bytes);
@@ -130,6 +141,7 @@ export class FrameGuard extends Duplex {
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
     for (const timer of [this.rateTimer, this.keepaliveTimer]) if (timer) clearTimeout(timer);
     this.flow.leave(this);
+    this.flow.remove(this.unclaimed);
     this.pending = null;
     const { socket } = this;
     socket.off('data', this.onData);
@@ -164,8 +176,8 @@ export class FrameGuard extends Duplex {
     if (this.destroyed) return;
     if (this.held && this.pending && this.connackSent) this.answerPings(this.pending);
     else this.heldByRateSince = null;
-    // What came before the end is finished and acknowledged first.
-    if (this.ended && !this.held && this.inFlight === 0 && !this.sentEnd) {
+    // What came whole before the end is finished and acknowledged first.
+    if (this.ended && !this.held && this.inFlight === (this.inPublish ? 1 : 0) && !this.sentEnd) {
       this.sentEnd = true;
       this.push(null);
     }
@@ -181,6 +193,7 @@ export class FrameGuard extends Duplex {
         const step = Math.min(this.remaining, data.length - at);
         at += step;
         this.remaining -= step;
+        if (this.remaining === 0) this.inPublish = false;
         continue;
       }
       const header = readHeader(data, at);
@@ -203,6 +216,8 @@ export class FrameGuard extends Duplex {
       }
       if (header.type === PUBLISH) {
         this.inFlight++;
+        this.inPublish = header.length > 0;
+        this.unclaimed += header.length;
         this.flow.add(header.length);
       }
       at += header.size;
