@@ -83,6 +83,39 @@ describe('one client and the others', () => {
     for (const client of [stalled, sender]) client.end();
   }, 20_000);
 
+  it.each([
+    ['PINGREQ', encode({ cmd: 'pingreq' })],
+    ['PUBREL', encode({ cmd: 'pubrel', messageId: 1 })],
+  ])(
+    'stops reading from a client that floods %s and does not read the answers',
+    async (_, packet) => {
+      box = await startBox();
+      const flood = await RawClient.connect(box.port, 'flood');
+      flood.socket.pause();
+      const chunk = Buffer.concat(Array.from({ length: 65_536 / packet.length }, () => packet));
+      let taken = 0;
+      const more = (): void => void flood.socket.write(chunk, (error) => !error && ((taken += chunk.length), more()));
+      more();
+      let before = -1;
+      await eventually(
+        'nothing is taken any more',
+        async () => {
+          const same = taken === before;
+          before = taken;
+          await new Promise((resolve) => setTimeout(resolve, 500));
+          return same && taken > 0;
+        },
+        25_000,
+      );
+      // The buffers of the kernel on both ways are all that may fill.
+      expect(taken).toBeLessThan(32 * 1_048_576);
+      const other = await RawClient.connect(box.port, 'other');
+      await other.ping();
+      for (const client of [flood, other]) client.end();
+    },
+    30_000,
+  );
+
   it('takes 2,000 clients that connect, publish and leave at once', async () => {
     box = await startBox();
     const clients = await Promise.all(
@@ -117,15 +150,17 @@ describe('the guard alone', () => {
   let sockets: Socket[];
   let refusals: string[];
   let flow: Flow;
+  let drainTimeoutMs: number | undefined;
   let port: number;
 
   beforeEach(async () => {
     guards = [];
     sockets = [];
     refusals = [];
+    drainTimeoutMs = undefined;
     flow = new Flow(0, 10_000);
     server = createServer({ allowHalfOpen: true }, (socket: Socket) => {
-      const guard = new FrameGuard(socket, flow, { onRefused: (why) => refusals.push(why) });
+      const guard = new FrameGuard(socket, flow, { onRefused: (why) => refusals.push(why) }, drainTimeoutMs);
       guard.on('error', () => {});
       guards.push(guard);
       sockets.push(socket);
@@ -238,6 +273,15 @@ describe('the guard alone', () => {
     guard.open();
     await client.next('pingresp');
     expect(got).toBeGreaterThan(connect);
+    client.end();
+  });
+
+  it('closes a peer that takes nothing in for the drain timeout', async () => {
+    drainTimeoutMs = 300;
+    const { client, guard } = await openGuard();
+    client.socket.pause();
+    guard.write(Buffer.alloc(32 * 1_048_576));
+    await eventually('closed', () => guard.destroyed, 3_000);
     client.end();
   });
 

@@ -13,7 +13,7 @@ import { Audit } from './audit.js';
 import { Broker } from './broker.js';
 import { Connection } from './connection.js';
 import { Flow } from './flow.js';
-import { FrameGuard } from './frame.guard.js';
+import { DRAIN_TIMEOUT_MS, FrameGuard } from './frame.guard.js';
 import { Intake, MAX_HALF_OPEN } from './intake.js';
 import { listenProblem } from './listen-problem.js';
 import { RetainedMessages } from './retained-messages.js';
@@ -23,8 +23,6 @@ import { SubscriptionRules } from './subscription-rules.js';
 const CONNECT_TIMEOUT_MS = 10_000;
 const PUBLISH_TIMEOUT_MS = 10_000;
 const TCP_KEEPALIVE_MS = 60_000;
-/** A subscriber whose socket takes nothing for this long is closed. */
-const DRAIN_TIMEOUT_MS = 20_000;
 /** Bytes that may wait for a subscriber that reads slowly. */
 const MAX_UNREAD_BYTES = 1_048_576;
 /** Connections that have not sent their CONNECT yet; beyond them the oldest is closed. */

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { type Flow, TokenBucket } from './flow.js';
 import { HeldPings } from './held-pings.js';
+import { SocketWriter } from './socket-writer.js';
 import {
   CONNECT,
   DISCONNECT,
@@ -22,6 +23,8 @@ const MAX_ANSWERED_CONNECT = 131_072;
 const READ_BUFFER = 65_536;
 const WRITE_BUFFER = 65_536;
 const RATE_STEP_MS = 50;
+/** A peer whose socket takes nothing for this long is closed. */
+export const DRAIN_TIMEOUT_MS = 20_000;
 /** How long a peer has to take in our last bytes. */
 const LINGER_MS = 1_000;
 const PINGRESP = Buffer.from([0xd0, 0]);
@@ -60,14 +63,18 @@ export class FrameGuard extends Duplex {
   private sentEnd = false;
   private readonly bucket: TokenBucket;
   private readonly heldPings = new HeldPings();
+  private readonly writer: SocketWriter;
 
   constructor(
     private readonly socket: Socket,
     private readonly flow: Flow,
     private readonly events: GuardEvents,
+    drainTimeoutMs = DRAIN_TIMEOUT_MS,
   ) {
     super({ readableHighWaterMark: READ_BUFFER, writableHighWaterMark: WRITE_BUFFER, emitClose: true });
     this.bucket = new TokenBucket(flow.rate);
+    this.writer = new SocketWriter(socket, drainTimeoutMs);
+    this.on('drain', () => this.goOn());
     socket.on('data', this.onData);
     socket.on('end', () => {
       this.ended = true;
@@ -127,11 +134,13 @@ export class FrameGuard extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: () => void): void {
-    this.send(chunk, callback);
+    this.connackSent = true;
+    this.writer.write(chunk, callback);
   }
 
   override _writev(chunks: readonly { readonly chunk: Buffer }[], callback: () => void): void {
-    this.send(Buffer.concat(chunks.map(({ chunk }) => chunk)), callback);
+    this.connackSent = true;
+    this.writer.write(Buffer.concat(chunks.map(({ chunk }) => chunk)), callback);
   }
 
   override _final(callback: () => void): void {
@@ -139,6 +148,7 @@ export class FrameGuard extends Duplex {
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    this.writer.stop();
     for (const timer of [this.rateTimer, this.keepaliveTimer]) if (timer) clearTimeout(timer);
     this.flow.leave(this);
     this.flow.remove(this.unclaimed);
@@ -162,20 +172,16 @@ export class FrameGuard extends Duplex {
     this.advance();
   };
 
-  private send(bytes: Buffer, callback: () => void): void {
-    this.connackSent = true;
-    if (this.socket.write(bytes)) callback();
-    else this.socket.once('drain', callback);
-  }
-
   private readonly advance = (): void => {
     this.scheduled = false;
     if (this.destroyed) return;
     this.held = false;
     if (this.pending) this.pass(this.pending);
     if (this.destroyed) return;
-    if (this.held && this.pending && this.connackSent) this.answerPings(this.pending);
-    else this.heldByRateSince = null;
+    if (!this.held) this.heldByRateSince = null;
+    else if (this.pending && this.connackSent && !this.writableNeedDrain) {
+      this.answer(this.heldPings.find(this.pending));
+    }
     // What came whole before the end is finished and acknowledged first.
     if (this.ended && !this.held && this.inFlight === (this.inPublish ? 1 : 0) && !this.sentEnd) {
       this.sentEnd = true;
@@ -188,6 +194,7 @@ export class FrameGuard extends Duplex {
   private pass(data: Buffer): void {
     let at = 0;
     let from = 0;
+    let pings = 0;
     while (at < data.length) {
       if (this.remaining > 0) {
         const step = Math.min(this.remaining, data.length - at);
@@ -211,7 +218,7 @@ export class FrameGuard extends Duplex {
       if (header.type === PINGREQ) {
         if (at > from) this.hand(data.subarray(from, at));
         from = at += header.size;
-        if (!this.heldPings.wasAnswered()) this.write(PINGRESP);
+        if (!this.heldPings.wasAnswered()) pings++;
         continue;
       }
       if (header.type === PUBLISH) {
@@ -226,6 +233,7 @@ export class FrameGuard extends Duplex {
     if (at > from) this.hand(data.subarray(from, at));
     this.pending = at < data.length ? data.subarray(at) : null;
     this.heldPings.passed(at);
+    this.answer(pings);
   }
 
   private problemOf(header: FrameHeader): string | null {
@@ -240,6 +248,8 @@ export class FrameGuard extends Duplex {
   private mustWait({ type }: FrameHeader): boolean {
     if (type === CONNECT) return false;
     if (!this.ready || this.flow.stopped) return true;
+    // Whatever it asks for would be answered, and it does not read.
+    if (this.writableNeedDrain) return true;
     // aedes closes at DISCONNECT, and would drop what its client sent before.
     if (type === DISCONNECT) return this.inFlight > 0;
     if (type !== PUBLISH) return false;
@@ -266,8 +276,8 @@ export class FrameGuard extends Duplex {
     return false;
   }
 
-  private answerPings(held: Buffer): void {
-    for (let found = this.heldPings.find(held); found > 0; found--) this.write(PINGRESP);
+  private answer(pings: number): void {
+    if (pings > 0) this.write(Buffer.alloc(pings * PINGRESP.length, PINGRESP));
   }
 
   private hand(bytes: Buffer): void {
