@@ -46,6 +46,50 @@ describe('one client and the others', () => {
     for (const client of [flood, other]) client.end();
   });
 
+  it('gives a client that connects again no new burst', async () => {
+    box = await startBox({ deviceRate: 20 });
+    for (let round = 0; round < 3; round++) {
+      const client = await RawClient.connect(box.port, 'a');
+      client.send(...Array.from({ length: 300 }, (_, i) => publishPacket(TOPIC, `${i}`, 0)));
+      await client.ping();
+      client.end();
+    }
+    expect(box.recorder.messages.length).toBeGreaterThanOrEqual(200);
+    expect(box.recorder.messages.length).toBeLessThan(300);
+  });
+
+  it('holds packets of every kind at the rate', async () => {
+    box = await startBox({ deviceRate: 20 });
+    const client = await RawClient.connect(box.port, 'a');
+    const filters = Array.from({ length: 400 }, (_, i) => ({
+      cmd: 'subscribe' as const,
+      messageId: i + 1,
+      subscriptions: [{ topic: 'x', qos: 0 as const }],
+    }));
+    client.send(...filters);
+    await client.next('suback', 200);
+    await client.ping();
+    expect(client.of('suback').length).toBeLessThan(230);
+    client.end();
+  });
+
+  it('does not hold the acknowledgements of a subscriber that gets far more than the rate of one device', async () => {
+    box = await startBox({ deviceRate: 20 });
+    const reader = await RawClient.connect(box.port, 'reader', { clean: false });
+    await reader.subscribe(1, 'demo/#');
+    for (let i = 1; i <= 2_000; i++) await box.publisher.publish({ topic: 'demo/x', payload: `${i}`, qos: 1 });
+    const messages = await eventually(
+      'all arrive',
+      () => reader.of('publish').length === 2_000 && reader.of('publish'),
+    );
+    const startedAt = performance.now();
+    reader.send(...messages.map(({ messageId }) => ({ cmd: 'puback' as const, messageId: messageId! })));
+    reader.send({ cmd: 'subscribe', messageId: 2, subscriptions: [{ topic: 'y', qos: 0 }] });
+    await reader.next('suback', 2);
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    reader.end();
+  });
+
   it('lets a subscriber that never reads hurt only itself', async () => {
     box = await startBox();
     const stalled = await RawClient.connect(box.port, 'stalled');
@@ -180,14 +224,14 @@ describe('the guard alone', () => {
     const guard = await eventually('accepted', () => guards[earlier]);
     client.send(connectPacket('a'));
     guard.write(Buffer.from([0x20, 2, 0, 0]));
-    guard.open();
+    guard.open('a');
     return { client, guard };
   }
 
   it('closes a client that is silent for one and a half keepalives, and not one that pings', async () => {
     const { client, guard } = await openGuard();
     guard.resume();
-    guard.setKeepalive(0.2);
+    guard.keepalive.set(0.2);
     for (let i = 0; i < 8; i++) {
       await client.ping();
       await new Promise((resolve) => setTimeout(resolve, 100));
@@ -196,6 +240,18 @@ describe('the guard alone', () => {
     const startedAt = performance.now();
     await client.closed();
     expect(performance.now() - startedAt).toBeLessThan(1_000);
+  });
+
+  it('passes a few hundred packets on in one turn of the event loop, and the rest in later ones', async () => {
+    flow = new Flow(0);
+    const { client, guard } = await openGuard();
+    const sizes: number[] = [];
+    await eventually('CONNECT is through', () => guard.read() !== null);
+    guard.on('data', (chunk: Buffer) => sizes.push(chunk.length));
+    client.send(...Array.from({ length: 2_000 }, () => ({ cmd: 'puback' as const, messageId: 1 })));
+    await eventually('all came through', () => sizes.reduce((sum, size) => sum + size, 0) === 8_000);
+    expect(Math.max(...sizes)).toBe(256 * 4);
+    client.end();
   });
 
   it('pauses the socket while the broker does not read, and goes on without loss', async () => {
@@ -270,7 +326,7 @@ describe('the guard alone', () => {
     await eventually('CONNECT is through', () => got === connect);
     await new Promise(setImmediate);
     expect([got, client.bytes]).toEqual([connect, 0]);
-    guard.open();
+    guard.open('a');
     await client.next('pingresp');
     expect(got).toBeGreaterThan(connect);
     client.end();

@@ -206,7 +206,7 @@ export class EmbeddedLink extends MqttLink {
       return done(new Error(refusal.detail), false);
     }
     packet.clientId = this.rules.clientId(packet);
-    connection.guard.setKeepalive(clampKeepalive(packet.keepalive ?? 0));
+    connection.guard.keepalive.set(clampKeepalive(packet.keepalive ?? 0));
     // The guard keeps the time; aedes would count while frames wait for our handlers.
     packet.keepalive = 0;
     done(null, true);
@@ -214,11 +214,14 @@ export class EmbeddedLink extends MqttLink {
 
   private onReady(client: Client): void {
     this.sessions.connected(client.id);
-    this.connections.get(client)?.guard.open();
+    const guard = this.connections.get(client)?.guard;
+    guard?.allowance.expect(this.sessions.releasesOf(client.id));
+    guard?.open(client.id);
   }
 
   /** A subscriber that does not keep up loses QoS 0 messages; where there is a promise to keep, its connection. */
   private forward(client: Client, packet: AedesPublishPacket): AedesPublishPacket | null {
+    this.connections.get(client)?.guard.allowance.expect(packet.qos);
     // aedes lowers the QoS to that of the subscription only for filters without wildcards [MQTT-3.8.4-6].
     if (packet.qos === 2 && !this.connections.get(client)?.grantsQos2(packet.topic)) packet.qos = 1;
     if (client.conn.destroyed || client.conn.writableLength <= MAX_UNREAD_BYTES) return packet;

@@ -72,6 +72,11 @@ export class SessionStore {
     return this.subscribers.matchingTopic(topic).length > 0;
   }
 
+  /** How many PUBREL packets a client was sent that it did not answer. */
+  releasesOf(clientId: string): number {
+    return [...(this.sessions.get(clientId)?.outgoing.values() ?? [])].filter(({ cmd }) => cmd === 'pubrel').length;
+  }
+
   connected(clientId: string): void {
     this.away.delete(clientId);
   }

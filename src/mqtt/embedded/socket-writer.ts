@@ -1,5 +1,8 @@
 import type { Socket } from 'node:net';
 
+/** How long a peer has to take in our last bytes. */
+const LINGER_MS = 1_000;
+
 /** Writes to a socket one piece after the other, and closes a peer that takes nothing in for `patienceMs`. */
 export class SocketWriter {
   private waiting: (() => void) | null = null;
@@ -22,6 +25,17 @@ export class SocketWriter {
     if (this.socket.write(bytes)) return callback();
     this.waiting = callback;
     this.timer ??= setTimeout(() => this.socket.destroy(new Error('drain timeout')), this.patienceMs);
+  }
+
+  /** Closes the socket so that the peer can take our last bytes in. */
+  end(): void {
+    const { socket } = this;
+    this.stop();
+    // Unread bytes would turn the FIN into a reset, which may overtake our last packet: they are read and dropped.
+    socket.end();
+    socket.resume();
+    const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+    socket.once('close', () => clearTimeout(timer));
   }
 
   /** Gives the time-out up. */
