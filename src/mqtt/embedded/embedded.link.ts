@@ -193,7 +193,7 @@ export class EmbeddedLink extends MqttLink {
 
   private admit(client: Client, packet: ConnectPacket, done: (error: Error | null, success: boolean) => void): void {
     const connection = this.connections.get(client);
-    if (!connection) return done(new Error('unknown connection'), false);
+    if (!connection || client.closed) return done(new Error('closed before its CONNECT was read'), false);
     this.pending.delete(connection.guard);
     const refusal = this.rules.refuseConnect(packet);
     if (refusal) {
@@ -209,7 +209,9 @@ export class EmbeddedLink extends MqttLink {
     connection.guard.keepalive.set(clampKeepalive(packet.keepalive ?? 0));
     // The guard keeps the time; aedes would count while frames wait for our handlers.
     packet.keepalive = 0;
-    done(null, true);
+    void this.broker.takeId(packet.clientId, client).then(() => {
+      if (!client.closed) done(null, true);
+    });
   }
 
   private onReady(client: Client): void {
