@@ -1,7 +1,14 @@
 import type { EventEmitter } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { Injectable } from '@nestjs/common';
-import type { AedesPublishPacket, Client, ConnectPacket, PublishPacket, SubscribePacket } from 'aedes';
+import type {
+  AedesPublishPacket,
+  Client,
+  ConnectPacket,
+  PublishPacket,
+  SubscribePacket,
+  UnsubscribePacket,
+} from 'aedes';
 import { MqttConfig } from '../../config/mqtt.config.js';
 import { TopicConfig } from '../../config/topic.config.js';
 import { type Delivery, type LinkCounters, type LinkStatus, MqttLink } from '../link.js';
@@ -13,6 +20,7 @@ import { Audit } from './audit.js';
 import { Broker } from './broker.js';
 import { Connection } from './connection.js';
 import { Flow } from './flow.js';
+import { detached } from './detached.js';
 import { DRAIN_TIMEOUT_MS, FrameGuard } from './frame.guard.js';
 import { Intake, MAX_HALF_OPEN } from './intake.js';
 import { listenProblem } from './listen-problem.js';
@@ -171,9 +179,15 @@ export class EmbeddedLink extends MqttLink {
     });
     const connection = new Connection(guard, this.broker.handle(guard), address);
     this.connections.set(connection.client, connection);
-    (connection.client as ClientWithParser)._parser.prependListener('packet', (packet: SubscribePacket) => {
-      if (packet.cmd === 'subscribe') this.subscriptions.judge(connection, packet);
-    });
+    (connection.client as ClientWithParser)._parser.prependListener(
+      'packet',
+      (packet: SubscribePacket | UnsubscribePacket) => {
+        if (packet.cmd === 'subscribe') this.subscriptions.judge(connection, packet);
+        if ((packet.cmd === 'subscribe' || packet.cmd === 'unsubscribe') && packet.messageId === 0) {
+          guard.abort('packet', 'packet id 0'); // [MQTT-2.3.1-1]
+        }
+      },
+    );
     socket.once('close', () => {
       this.sockets.delete(socket);
       this.pending.delete(guard);
@@ -205,6 +219,7 @@ export class EmbeddedLink extends MqttLink {
       connection.guard.refuse(refusal.returnCode);
       return done(new Error(refusal.detail), false);
     }
+    if (packet.will) packet.will.payload = detached(packet.will.payload);
     packet.clientId = this.rules.clientId(packet);
     connection.guard.keepalive.set(clampKeepalive(packet.keepalive ?? 0));
     // The guard keeps the time; aedes would count while frames wait for our handlers.
