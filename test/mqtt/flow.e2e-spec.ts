@@ -178,7 +178,12 @@ describe('one client and the others', () => {
     await eventually('all are gone', () => box.link.clients === 0);
   }, 30_000);
 
-  it('forgets half-open peers whose TCP side vanished when their keepalive is over', async () => {
+  it('asks the kernel to look after silent peers every 60 s, for clients without keepalive', async () => {
+    box = await startBox();
+    expect(Reflect.get(box.link, 'server')).toMatchObject({ keepAlive: true, keepAliveInitialDelay: 60 });
+  });
+
+  it('forgets a client without keepalive when its socket is closed', async () => {
     box = await startBox();
     const quiet = await RawClient.connect(box.port, 'quiet', { keepalive: 0 });
     await quiet.ping();

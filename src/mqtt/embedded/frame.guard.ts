@@ -285,7 +285,6 @@ export class FrameGuard extends Duplex {
     }
   }
 
-  /** Closes a client that broke a rule. */
   abort(why: 'packet' | 'rate', detail: string): void {
     const header = this.sawConnect || !this.pending ? null : readHeader(this.pending, 0);
     const isConnect = header !== null && header !== 'invalid' && header.type === CONNECT && header.flags === 0;
