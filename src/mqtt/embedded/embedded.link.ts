@@ -224,9 +224,12 @@ export class EmbeddedLink extends MqttLink {
     connection.guard.keepalive.set(clampKeepalive(packet.keepalive ?? 0));
     // The guard keeps the time; aedes would count while frames wait for our handlers.
     packet.keepalive = 0;
-    void this.broker.takeId(packet.clientId, client).then(() => {
-      if (!client.closed) done(null, true);
-    });
+    void this.letIn(client, packet.clientId, () => done(null, true));
+  }
+
+  private async letIn(client: Client, id: string, letIn: () => void): Promise<void> {
+    await this.broker.takeId(id, client);
+    if (!client.closed) letIn();
   }
 
   private onReady(client: Client): void {

@@ -244,8 +244,7 @@ export class FrameGuard extends Duplex {
     const { type } = header;
     if (type === CONNECT) return false;
     if (!this.ready || this.flow.stopped) return true;
-    // Whatever it asks for would be answered, and it does not read.
-    if (this.writableNeedDrain) return true;
+    if (this.writableNeedDrain) return true; // it asks, and does not read what is answered
     // aedes closes at DISCONNECT, and would drop what its client sent before.
     if (type === DISCONNECT) return this.inFlight.count > 0;
     if (type === PUBLISH && this.inFlight.count >= MAX_IN_FLIGHT) return true;
