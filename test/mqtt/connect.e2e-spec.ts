@@ -60,7 +60,7 @@ describe('CONNECT', () => {
     expect(await refused(encode(connectPacket('a', { protocolVersion: 5 })))).toBe(1);
     expect(box.counter('refused.protocol')).toBe(before + 1);
     const warning = box.warnings.find(({ reason }) => reason === 'refused.protocol')!;
-    expect(warning['detail']).toMatch(/3\.1\.1.*MQTT_URL/);
+    expect(warning['detail']).toMatch(/choose 3\.1\.1.*MQTT_URL.*not part of this version/);
   });
 
   it.each([
@@ -146,6 +146,39 @@ describe('CONNECT', () => {
     await older.closed();
     await newer.ping();
     newer.end();
+  });
+
+  it('keeps one of three clients that connect with one id at once, whatever session they ask for [MQTT-3.1.4-2]', async () => {
+    await eventually('earlier clients are gone', () => box.link.clients === 0);
+    const subscribe = encode({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic: 'demo/#', qos: 1 }] });
+    const all: RawClient[] = [];
+    const open = (): RawClient[] => all.filter(({ ended }) => !ended);
+    for (let round = 0; round < 40; round++) {
+      const clients = await Promise.all([0, 1, 2].map(() => RawClient.open(box.port)));
+      for (const client of clients) client.send(connectPacket('triplet', { clean: round % 3 === 0 }), subscribe);
+      all.push(...clients);
+      // The next round comes while this one may still be going on.
+      if (round % 2 === 0) await Promise.any(clients.map((client) => client.next('suback')));
+    }
+    await eventually('one is left', () => open().length === 1, 3_000);
+    const [kept] = open() as [RawClient];
+    await kept.ping();
+    expect(box.link.clients).toBe(1);
+    await box.publisher.publish({ topic: 'demo/x', payload: 'once', qos: 0 });
+    await kept.next('publish');
+    kept.end();
+    await eventually('all are gone', () => box.link.clients === 0);
+  });
+
+  it('lets a client in again that vanished while it waited for its id', async () => {
+    const [first, second] = [await RawClient.open(box.port), await RawClient.open(box.port)];
+    first.send(connectPacket('vanishing'));
+    second.send(connectPacket('vanishing'));
+    second.socket.resetAndDestroy();
+    const third = await RawClient.connect(box.port, 'vanishing');
+    await first.closed();
+    await third.ping();
+    third.end();
   });
 
   it('counts the clients that are connected', async () => {

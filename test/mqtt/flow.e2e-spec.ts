@@ -1,8 +1,4 @@
-import { once } from 'node:events';
-import { createServer, type Server, type Socket } from 'node:net';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Flow } from '../../src/mqtt/embedded/flow.js';
-import { FrameGuard } from '../../src/mqtt/embedded/frame.guard.js';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { eventually } from '../support/eventually.js';
 import { type Box, startBox } from './support/box.js';
 import { connectPacket, encode, gate, publishPacket, RawClient } from './support/raw-client.js';
@@ -45,6 +41,50 @@ describe('one client and the others', () => {
     for (const client of [flood, other]) client.end();
   });
 
+  it('gives a client that connects again no new burst', async () => {
+    box = await startBox({ deviceRate: 20 });
+    for (let round = 0; round < 3; round++) {
+      const client = await RawClient.connect(box.port, 'a');
+      client.send(...Array.from({ length: 300 }, (_, i) => publishPacket(TOPIC, `${i}`, 0)));
+      await client.ping();
+      client.end();
+    }
+    expect(box.recorder.messages.length).toBeGreaterThanOrEqual(200);
+    expect(box.recorder.messages.length).toBeLessThan(300);
+  });
+
+  it('holds packets of every kind at the rate', async () => {
+    box = await startBox({ deviceRate: 20 });
+    const client = await RawClient.connect(box.port, 'a');
+    const filters = Array.from({ length: 400 }, (_, i) => ({
+      cmd: 'subscribe' as const,
+      messageId: i + 1,
+      subscriptions: [{ topic: 'x', qos: 0 as const }],
+    }));
+    client.send(...filters);
+    await client.next('suback', 200);
+    await client.ping();
+    expect(client.of('suback').length).toBeLessThan(230);
+    client.end();
+  });
+
+  it('does not hold the acknowledgements of a subscriber that gets far more than the rate of one device', async () => {
+    box = await startBox({ deviceRate: 20 });
+    const reader = await RawClient.connect(box.port, 'reader', { clean: false });
+    await reader.subscribe(1, 'demo/#');
+    for (let i = 1; i <= 2_000; i++) await box.publisher.publish({ topic: 'demo/x', payload: `${i}`, qos: 1 });
+    const messages = await eventually(
+      'all arrive',
+      () => reader.of('publish').length === 2_000 && reader.of('publish'),
+    );
+    const startedAt = performance.now();
+    reader.send(...messages.map(({ messageId }) => ({ cmd: 'puback' as const, messageId: messageId! })));
+    reader.send({ cmd: 'subscribe', messageId: 2, subscriptions: [{ topic: 'y', qos: 0 }] });
+    await reader.next('suback', 2);
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    reader.end();
+  });
+
   it('lets a subscriber that never reads hurt only itself', async () => {
     box = await startBox();
     const stalled = await RawClient.connect(box.port, 'stalled');
@@ -82,6 +122,39 @@ describe('one client and the others', () => {
     for (const client of [stalled, sender]) client.end();
   }, 20_000);
 
+  it.each([
+    ['PINGREQ', encode({ cmd: 'pingreq' })],
+    ['PUBREL', encode({ cmd: 'pubrel', messageId: 1 })],
+  ])(
+    'stops reading from a client that floods %s and does not read the answers',
+    async (_, packet) => {
+      box = await startBox();
+      const flood = await RawClient.connect(box.port, 'flood');
+      flood.socket.pause();
+      const chunk = Buffer.concat(Array.from({ length: 65_536 / packet.length }, () => packet));
+      let taken = 0;
+      const more = (): void => void flood.socket.write(chunk, (error) => !error && ((taken += chunk.length), more()));
+      more();
+      let before = -1;
+      await eventually(
+        'nothing is taken any more',
+        async () => {
+          const same = taken === before;
+          before = taken;
+          await new Promise((resolve) => setTimeout(resolve, 500));
+          return same && taken > 0;
+        },
+        25_000,
+      );
+      // The buffers of the kernel on both ways are all that may fill.
+      expect(taken).toBeLessThan(32 * 1_048_576);
+      const other = await RawClient.connect(box.port, 'other');
+      await other.ping();
+      for (const client of [flood, other]) client.end();
+    },
+    30_000,
+  );
+
   it('takes 2,000 clients that connect, publish and leave at once', async () => {
     box = await startBox();
     const clients = await Promise.all(
@@ -100,151 +173,18 @@ describe('one client and the others', () => {
     await eventually('all are gone', () => box.link.clients === 0);
   }, 30_000);
 
-  it('forgets half-open peers whose TCP side vanished when their keepalive is over', async () => {
+  it('asks the kernel to look after silent peers every 60 s, for clients without keepalive', async () => {
+    box = await startBox();
+    expect(Reflect.get(box.link, 'server')).toMatchObject({ keepAlive: true, keepAliveInitialDelay: 60 });
+  });
+
+  it('forgets a client without keepalive when its socket is closed', async () => {
     box = await startBox();
     const quiet = await RawClient.connect(box.port, 'quiet', { keepalive: 0 });
     await quiet.ping();
     expect(box.link.clients).toBe(1);
     quiet.end();
     await eventually('it is gone', () => box.link.clients === 0);
-  });
-});
-
-describe('the guard alone', () => {
-  let server: Server;
-  let guards: FrameGuard[];
-  let refusals: string[];
-  let flow: Flow;
-  let port: number;
-
-  beforeEach(async () => {
-    guards = [];
-    refusals = [];
-    flow = new Flow(0, 10_000);
-    server = createServer({ allowHalfOpen: true }, (socket: Socket) => {
-      const guard = new FrameGuard(socket, flow, { onRefused: (why) => refusals.push(why) });
-      guard.on('error', () => {});
-      guards.push(guard);
-    });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    port = (server.address() as { port: number }).port;
-  });
-  afterEach(() => {
-    for (const guard of guards) guard.destroy();
-    server.close();
-  });
-
-  async function openGuard(): Promise<{ client: RawClient; guard: FrameGuard }> {
-    const earlier = guards.length;
-    const client = await RawClient.open(port);
-    const guard = await eventually('accepted', () => guards[earlier]);
-    client.send(connectPacket('a'));
-    guard.write(Buffer.from([0x20, 2, 0, 0]));
-    guard.open();
-    return { client, guard };
-  }
-
-  it('closes a client that is silent for one and a half keepalives, and not one that pings', async () => {
-    const { client, guard } = await openGuard();
-    guard.resume();
-    guard.setKeepalive(0.2);
-    for (let i = 0; i < 8; i++) {
-      await client.ping();
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    expect(client.ended).toBe(false);
-    const startedAt = performance.now();
-    await client.closed();
-    expect(performance.now() - startedAt).toBeLessThan(1_000);
-  });
-
-  it('pauses the socket while the broker does not read, and goes on without loss', async () => {
-    flow = new Flow(0);
-    const { client, guard } = await openGuard();
-    const big = encode(publishPacket('t', Buffer.alloc(200_000, 7)));
-    for (let i = 0; i < 40; i++) client.send(big);
-    await eventually('it is paused', () => guard.readableLength >= 65_536);
-    const held = guard.readableLength;
-    expect(held).toBeLessThan(400_000);
-    let got = 0;
-    guard.on('data', (chunk: Buffer) => (got += chunk.length));
-    await eventually('all came through', () => got === encode(connectPacket('a')).length + 40 * big.length);
-    client.end();
-  });
-
-  it('over the cap of bytes in flight lets each client have one publish, and the others follow as room comes', async () => {
-    const [first, second] = [await openGuard(), await openGuard()];
-    const got = [0, 0];
-    for (const [i, { guard }] of [first, second].entries()) {
-      guard.on('data', (chunk: Buffer) => (got[i]! += chunk.length));
-    }
-    const connect = encode(connectPacket('a')).length;
-    const frame = encode(publishPacket('t', Buffer.alloc(12_000, 1)));
-    for (const { client } of [first, second]) client.send(frame, frame);
-    await eventually('one each', () => got.every((bytes) => bytes === connect + frame.length), 3_000);
-    await second.client.ping();
-    expect(got[1]).toBe(connect + frame.length);
-    first.guard.settle(frame.length - 3);
-    second.guard.settle(frame.length - 3);
-    await eventually('the rest', () => got.every((bytes) => bytes === connect + 2 * frame.length), 3_000);
-    for (const { client } of [first, second]) client.end();
-  });
-
-  it('closes a client that stays over its rate, after it was held for a while', async () => {
-    flow = new Flow(10, undefined, 300);
-    const { client, guard } = await openGuard();
-    guard.on('data', () => {});
-    const packets = Array.from({ length: 400 }, () => publishPacket('t', '1'));
-    const timer = setInterval(() => guard.settle(4), 1);
-    client.send(...packets);
-    await client.closed();
-    clearInterval(timer);
-    expect(refusals).toEqual(['rate']);
-  });
-
-  it('joins what is written in one turn into one segment', async () => {
-    const { client, guard } = await openGuard();
-    await client.next('connack');
-    const sizes: number[] = [];
-    client.socket.on('data', (chunk: Buffer) => sizes.push(chunk.length));
-    guard.cork();
-    for (let i = 0; i < 100; i++) guard.write(Buffer.from([0x40, 2, 0, i]));
-    process.nextTick(() => guard.uncork());
-    await client.next('puback', 100);
-    expect(sizes).toEqual([400]);
-    client.end();
-  });
-
-  it('holds what comes behind CONNECT until it is opened', async () => {
-    const client = await RawClient.open(port);
-    client.send(connectPacket('a'), publishPacket('t', '1'), { cmd: 'pingreq' });
-    const guard = await eventually('accepted', () => guards.at(-1));
-    const connect = encode(connectPacket('a')).length;
-    let got = 0;
-    guard.on('data', (chunk: Buffer) => (got += chunk.length));
-    await eventually('CONNECT is through', () => got === connect);
-    await new Promise(setImmediate);
-    expect([got, client.bytes]).toEqual([connect, 0]);
-    guard.open();
-    await client.next('pingresp');
-    expect(got).toBeGreaterThan(connect);
-    client.end();
-  });
-
-  it('keeps its own counters right when a client vanishes with publishes in flight', async () => {
-    const { client, guard } = await openGuard();
-    let got = 0;
-    guard.on('data', (chunk: Buffer) => (got += chunk.length));
-    client.send(publishPacket('t', Buffer.alloc(12_000, 1)));
-    await eventually('in flight', () => flow.full);
-    client.socket.resetAndDestroy();
-    await eventually('closed', () => guard.destroyed);
-    expect(flow.full).toBe(true);
-    guard.settle(12_003);
-    expect(flow.full).toBe(false);
-    expect(got).toBeGreaterThan(12_000);
-    expect(refusals).toEqual([]);
   });
 });
 

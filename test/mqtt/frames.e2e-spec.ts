@@ -116,6 +116,8 @@ describe('the frame guard', () => {
     ['PINGREQ with flags', Buffer.from([0xc1, 0])],
     ['PINGREQ with a body', Buffer.from([0xc0, 1, 0])],
     ['DISCONNECT with flags', Buffer.from([0xe1, 0])],
+    ['SUBSCRIBE with packet id 0', Buffer.from([0x82, 6, 0, 0, 0, 1, 0x61, 0])],
+    ['UNSUBSCRIBE with packet id 0', Buffer.from([0xa2, 5, 0, 0, 0, 1, 0x61])],
     ['packet type 0', Buffer.from([0x00, 0])],
     ['packet type 15', Buffer.from([0xf0, 0])],
     ['a packet that only a broker sends', Buffer.from([0xd0, 0])],

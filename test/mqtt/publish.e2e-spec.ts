@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { eventually } from '../support/eventually.js';
 import { type Box, startBox } from './support/box.js';
@@ -91,11 +92,15 @@ describe('PUBLISH', () => {
     slow.open();
     await again.ping();
     expect(again.of('puback')).toEqual([]);
+    expect(box.counter('acked')).toBe(0);
     again.end();
   });
 
   it('starts to reach a subscriber that comes after nobody listened, and stops at none', async () => {
     const other = await RawClient.connect(box.port, 'b');
+    const fannedOut: string[] = [];
+    const broker = Reflect.get(box.link, 'broker') as EventEmitter;
+    broker.on('publish', ({ payload }: { payload: Buffer }) => fannedOut.push(payload.toString()));
     client.send(publishPacket(TOPIC, 'unheard', 1, 1));
     await client.next('puback');
     await other.subscribe(1, 'devices/+/up/telemetry');
@@ -107,6 +112,7 @@ describe('PUBLISH', () => {
     await client.next('puback', 3);
     await other.ping();
     expect(other.of('publish')).toHaveLength(1);
+    expect(fannedOut).toEqual(['heard']);
     other.end();
   });
 
@@ -214,6 +220,26 @@ describe('link.publish', () => {
       code: 'PUBLISH_REFUSED',
     });
   });
+
+  it('shows what goes down to no handler, although one matches', async () => {
+    const topic = 'devices/a/down/odd';
+    await box.publisher.publish({ topic, payload: 'ours', qos: 1 });
+    const device = await RawClient.connect(box.port, 'a');
+    device.send(publishPacket(topic, 'not ours', 1, 1));
+    await device.next('puback');
+    expect(box.recorder.payloads).toEqual(['not ours']);
+    device.end();
+  });
+
+  it('fails with BROKER_TIMEOUT where our handlers take longer than 10 s', async () => {
+    const slow = gate();
+    box.recorder.behaviour = () => slow.promise;
+    const startedAt = performance.now();
+    const publishing = box.publisher.publish({ topic: TOPIC, payload: '1', qos: 1 });
+    await expect(publishing).rejects.toMatchObject({ code: 'BROKER_TIMEOUT' });
+    expect(performance.now() - startedAt).toBeGreaterThan(9_500);
+    slow.open();
+  }, 15_000);
 
   it('refuses a retained message for which there is no room with a code', async () => {
     const publish = (i: number): Promise<void> =>

@@ -102,6 +102,16 @@ describe('retained messages', () => {
     expect(box.store.kept.size).toBe(17);
   });
 
+  it('take no place where a handler rejects them', async () => {
+    box.recorder.behaviour = () => Promise.reject(new Error('disk full'));
+    for (let i = 0; i < 17; i++) {
+      const sender = await RawClient.connect(box.port, 'b');
+      sender.send(publishPacket(`devices/b/up/unknown/${i}`, '1', 1, 1, retain));
+      await sender.closed();
+    }
+    expect([box.counter('failed'), box.counter('refused.retained')]).toEqual([17, 0]);
+  });
+
   it('are limited for a flood of topics elsewhere too', async () => {
     client.send(...Array.from({ length: 1_000 }, (_, i) => publishPacket(`flood/${i}`, 'x', 1, i + 1, retain)));
     await client.closed();

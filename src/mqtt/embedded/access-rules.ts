@@ -21,8 +21,8 @@ export class AccessRules {
   refuseConnect({ protocolVersion, clientId, clean, will }: ConnectPacket): ConnectRefusal | null {
     if (protocolVersion === 5) {
       const detail =
-        'this broker speaks MQTT 3.1 and 3.1.1: choose 3.1.1 in the client (protocol version 4), ' +
-        'or set MQTT_URL to use a broker elsewhere that speaks MQTT 5';
+        'this broker speaks MQTT 3.1 and 3.1.1: choose 3.1.1 in the client (protocol version 4); ' +
+        'a broker elsewhere that speaks MQTT 5 (MQTT_URL) is not part of this version yet';
       return { returnCode: 1, why: 'protocol', detail };
     }
     if (clientId === '' ? !clean : !isDeviceId(clientId)) {
@@ -52,7 +52,12 @@ export class AccessRules {
 
   /** Why `filter` may not be subscribed to, or null. Shared subscriptions would be granted by aedes but never deliver. */
   refuseSubscribe(filter: string): string | null {
-    if (filter.startsWith('$share/')) return 'shared subscriptions need a broker elsewhere (MQTT_URL)';
+    if (filter.startsWith('$share/')) {
+      return (
+        'this broker has no shared subscriptions: subscribe to the filter behind the group name; ' +
+        'a broker elsewhere that has them (MQTT_URL) is not part of this version yet'
+      );
+    }
     return filter.startsWith('$') ? 'it starts with $, which is reserved for the broker' : filterProblem(filter);
   }
 }

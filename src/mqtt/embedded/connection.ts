@@ -34,6 +34,7 @@ export class Connection {
   }
 
   add(slot: Slot): void {
+    this.guard.claim(slot.bytes);
     this.slots.push(slot);
   }
 

@@ -1,7 +1,14 @@
 import type { EventEmitter } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { Injectable } from '@nestjs/common';
-import type { AedesPublishPacket, Client, ConnectPacket, PublishPacket, SubscribePacket } from 'aedes';
+import type {
+  AedesPublishPacket,
+  Client,
+  ConnectPacket,
+  PublishPacket,
+  SubscribePacket,
+  UnsubscribePacket,
+} from 'aedes';
 import { MqttConfig } from '../../config/mqtt.config.js';
 import { TopicConfig } from '../../config/topic.config.js';
 import { type Delivery, type LinkCounters, type LinkStatus, MqttLink } from '../link.js';
@@ -13,7 +20,8 @@ import { Audit } from './audit.js';
 import { Broker } from './broker.js';
 import { Connection } from './connection.js';
 import { Flow } from './flow.js';
-import { FrameGuard } from './frame.guard.js';
+import { detached } from './detached.js';
+import { DRAIN_TIMEOUT_MS, FrameGuard } from './frame.guard.js';
 import { Intake, MAX_HALF_OPEN } from './intake.js';
 import { listenProblem } from './listen-problem.js';
 import { RetainedMessages } from './retained-messages.js';
@@ -23,8 +31,6 @@ import { SubscriptionRules } from './subscription-rules.js';
 const CONNECT_TIMEOUT_MS = 10_000;
 const PUBLISH_TIMEOUT_MS = 10_000;
 const TCP_KEEPALIVE_MS = 60_000;
-/** A subscriber whose socket takes nothing for this long is closed. */
-const DRAIN_TIMEOUT_MS = 20_000;
 /** Bytes that may wait for a subscriber that reads slowly. */
 const MAX_UNREAD_BYTES = 1_048_576;
 /** Connections that have not sent their CONNECT yet; beyond them the oldest is closed. */
@@ -173,9 +179,15 @@ export class EmbeddedLink extends MqttLink {
     });
     const connection = new Connection(guard, this.broker.handle(guard), address);
     this.connections.set(connection.client, connection);
-    (connection.client as ClientWithParser)._parser.prependListener('packet', (packet: SubscribePacket) => {
-      if (packet.cmd === 'subscribe') this.subscriptions.judge(connection, packet);
-    });
+    (connection.client as ClientWithParser)._parser.prependListener(
+      'packet',
+      (packet: SubscribePacket | UnsubscribePacket) => {
+        if (packet.cmd === 'subscribe') this.subscriptions.judge(connection, packet);
+        if ((packet.cmd === 'subscribe' || packet.cmd === 'unsubscribe') && packet.messageId === 0) {
+          guard.abort('packet', 'packet id 0'); // [MQTT-2.3.1-1]
+        }
+      },
+    );
     socket.once('close', () => {
       this.sockets.delete(socket);
       this.pending.delete(guard);
@@ -195,7 +207,7 @@ export class EmbeddedLink extends MqttLink {
 
   private admit(client: Client, packet: ConnectPacket, done: (error: Error | null, success: boolean) => void): void {
     const connection = this.connections.get(client);
-    if (!connection) return done(new Error('unknown connection'), false);
+    if (!connection || client.closed) return done(new Error('closed before its CONNECT was read'), false);
     this.pending.delete(connection.guard);
     const refusal = this.rules.refuseConnect(packet);
     if (refusal) {
@@ -207,20 +219,29 @@ export class EmbeddedLink extends MqttLink {
       connection.guard.refuse(refusal.returnCode);
       return done(new Error(refusal.detail), false);
     }
+    if (packet.will) packet.will.payload = detached(packet.will.payload);
     packet.clientId = this.rules.clientId(packet);
-    connection.guard.setKeepalive(clampKeepalive(packet.keepalive ?? 0));
+    connection.guard.keepalive.set(clampKeepalive(packet.keepalive ?? 0));
     // The guard keeps the time; aedes would count while frames wait for our handlers.
     packet.keepalive = 0;
-    done(null, true);
+    void this.letIn(client, packet.clientId, () => done(null, true));
+  }
+
+  private async letIn(client: Client, id: string, letIn: () => void): Promise<void> {
+    await this.broker.takeId(id, client);
+    if (!client.closed) letIn();
   }
 
   private onReady(client: Client): void {
     this.sessions.connected(client.id);
-    this.connections.get(client)?.guard.open();
+    const guard = this.connections.get(client)?.guard;
+    guard?.allowance.expect(this.sessions.releasesOf(client.id));
+    guard?.open(client.id);
   }
 
   /** A subscriber that does not keep up loses QoS 0 messages; where there is a promise to keep, its connection. */
   private forward(client: Client, packet: AedesPublishPacket): AedesPublishPacket | null {
+    this.connections.get(client)?.guard.allowance.expect(packet.qos);
     // aedes lowers the QoS to that of the subscription only for filters without wildcards [MQTT-3.8.4-6].
     if (packet.qos === 2 && !this.connections.get(client)?.grantsQos2(packet.topic)) packet.qos = 1;
     if (client.conn.destroyed || client.conn.writableLength <= MAX_UNREAD_BYTES) return packet;

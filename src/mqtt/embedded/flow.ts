@@ -3,18 +3,23 @@ import type { FrameGuard } from './frame.guard.js';
 /** Bytes of publishes in flight over all clients, above which each client may have only one. */
 const MAX_BYTES_IN_FLIGHT = 64 * 1_048_576;
 
-/** What all connections share: how much is in flight, and whether anything is taken in at all. */
+/** Client ids whose bucket is remembered; beyond them that of the least recent connection is forgotten. */
+const MAX_BUCKETS = 65_536;
+
+/** What all connections share: how much is in flight, what each client id may send, and whether anything is taken in at all. */
 export class Flow {
   stopped = false;
   private bytes = 0;
   private readonly waiting = new Set<FrameGuard>();
+  private readonly buckets = new Map<string, TokenBucket>();
 
   constructor(
-    /** Publishes per second of one client; 0 = no limit. */
+    /** Packets per second of one client; 0 = no limit. */
     readonly rate: number,
     private readonly maxBytes = MAX_BYTES_IN_FLIGHT,
     /** How long a client may be over its rate without a pause, before it is closed. */
     readonly patienceMs = 30_000,
+    private readonly maxBuckets = MAX_BUCKETS,
   ) {}
 
   get full(): boolean {
@@ -38,12 +43,24 @@ export class Flow {
     this.waiting.add(guard);
   }
 
+  /** The bucket of a client id: the same for all its connections, so that a reconnect brings no new burst. */
+  bucketOf(clientId: string): TokenBucket {
+    const bucket = this.buckets.get(clientId) ?? new TokenBucket(this.rate);
+    this.buckets.delete(clientId);
+    this.buckets.set(clientId, bucket);
+    for (const [id, { full }] of this.buckets) {
+      if (id === clientId || (!full && this.buckets.size <= this.maxBuckets)) break;
+      this.buckets.delete(id);
+    }
+    return bucket;
+  }
+
   leave(guard: FrameGuard): void {
     this.waiting.delete(guard);
   }
 }
 
-/** Publishes that one client may still send: refilled at `rate` a second, ten seconds' worth at most; a rate of 0 is no limit. */
+/** Packets that one client may still send: refilled at `rate` a second, ten seconds' worth at most; a rate of 0 is no limit. */
 export class TokenBucket {
   private tokens: number;
   private filledAt: number;
@@ -55,6 +72,12 @@ export class TokenBucket {
   ) {
     this.tokens = rate * 10;
     this.filledAt = now();
+  }
+
+  /** True where it is as good as a new one. */
+  get full(): boolean {
+    this.refill();
+    return this.tokens >= this.rate * 10;
   }
 
   /** True where one more may pass now. */

@@ -23,6 +23,11 @@ export interface FrameHeader {
   readonly size: number;
 }
 
+/** True for the packets that acknowledge another one. */
+export function isAnswer(type: number): boolean {
+  return type === PUBACK || type === PUBREC || type === PUBREL || type === PUBCOMP;
+}
+
 /** Reads the fixed header at `at`: null where bytes are missing, `invalid` where the length has more than four [MQTT-2.2.3]. */
 export function readHeader(bytes: Uint8Array, at: number): FrameHeader | null | 'invalid' {
   if (at >= bytes.length) return null;

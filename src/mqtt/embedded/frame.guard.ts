@@ -1,7 +1,11 @@
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import { type Flow, TokenBucket } from './flow.js';
+import { Allowance } from './allowance.js';
+import type { Flow } from './flow.js';
 import { HeldPings } from './held-pings.js';
+import { InFlight } from './in-flight.js';
+import { Keepalive } from './keepalive.js';
+import { SocketWriter } from './socket-writer.js';
 import {
   CONNECT,
   DISCONNECT,
@@ -19,11 +23,13 @@ const MAX_IN_FLIGHT = 64;
 const MAX_HELD_BYTES = 65_536;
 /** An id of 65,535 bytes still gets its CONNACK. */
 const MAX_ANSWERED_CONNECT = 131_072;
+/** Packets of one client before the others get their turn. */
+const MAX_FRAMES_PER_TURN = 256;
 const READ_BUFFER = 65_536;
 const WRITE_BUFFER = 65_536;
 const RATE_STEP_MS = 50;
-/** How long a peer has to take in our last bytes. */
-const LINGER_MS = 1_000;
+/** A peer whose socket takes nothing for this long is closed. */
+export const DRAIN_TIMEOUT_MS = 20_000;
 const PINGRESP = Buffer.from([0xd0, 0]);
 
 /** What the guard tells of its client. */
@@ -45,25 +51,34 @@ export class FrameGuard extends Duplex {
   private sawConnect = false;
   private connackSent = false;
   private ready = false;
-  private inFlight = 0;
+  private readonly inFlight: InFlight;
   private held = false;
-  private heldByRateSince: number | null = null;
+  /** True until the next turn of the event loop, where this one's share is used up. */
+  private yielding = false;
   private rateTimer: NodeJS.Timeout | null = null;
-  private keepaliveTimer: NodeJS.Timeout | null = null;
+  readonly keepalive: Keepalive;
   private scheduled = false;
   private full = false;
   private ended = false;
   private sentEnd = false;
-  private readonly bucket: TokenBucket;
+  readonly allowance = new Allowance();
   private readonly heldPings = new HeldPings();
+  private readonly writer: SocketWriter;
 
   constructor(
     private readonly socket: Socket,
     private readonly flow: Flow,
     private readonly events: GuardEvents,
+    drainTimeoutMs = DRAIN_TIMEOUT_MS,
   ) {
     super({ readableHighWaterMark: READ_BUFFER, writableHighWaterMark: WRITE_BUFFER, emitClose: true });
-    this.bucket = new TokenBucket(flow.rate);
+    this.inFlight = new InFlight(flow);
+    this.writer = new SocketWriter(socket, drainTimeoutMs);
+    this.keepalive = new Keepalive(
+      () => socket.isPaused(),
+      () => this.destroy(new Error('keep alive timeout')),
+    );
+    this.on('drain', () => this.goOn());
     socket.on('data', this.onData);
     socket.on('end', () => {
       this.ended = true;
@@ -73,21 +88,11 @@ export class FrameGuard extends Duplex {
     socket.on('close', () => this.destroy());
   }
 
-  /** The CONNECT is answered: what the client sent behind it may pass. */
-  open(): void {
+  /** The CONNECT is answered: what the client sent behind it may pass, at the rate that is left to its id. */
+  open(clientId: string): void {
     this.ready = true;
+    this.allowance.use(this.flow.bucketOf(clientId));
     this.advance();
-  }
-
-  /** Closes a client that is silent for one and a half times `seconds` [MQTT-3.1.2-24]; 0 = never. */
-  setKeepalive(seconds: number): void {
-    if (this.keepaliveTimer) clearTimeout(this.keepaliveTimer);
-    if (seconds === 0) return;
-    this.keepaliveTimer = setTimeout(() => {
-      // While the socket is paused it is we who do not listen.
-      if (this.socket.isPaused()) this.keepaliveTimer?.refresh();
-      else this.destroy(new Error('keep alive timeout'));
-    }, seconds * 1_500);
   }
 
   /** Sends CONNACK with a return code and closes, in a way that lets the client read it. */
@@ -96,10 +101,14 @@ export class FrameGuard extends Duplex {
     this.destroy();
   }
 
-  /** A publish that was passed on is done with, acknowledged or not. */
+  /** A publish that was passed on has arrived: whoever took it in gives its bytes back with {@link settle}. */
+  claim(bytes: number): void {
+    this.inFlight.claim(bytes);
+  }
+
+  /** A publish that was claimed is done with, acknowledged or not. */
   settle(bytes: number): void {
-    this.inFlight--;
-    this.flow.remove(bytes);
+    this.inFlight.settle(bytes);
     if (this.held || this.ended) this.goOn();
   }
 
@@ -116,11 +125,13 @@ export class FrameGuard extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: () => void): void {
-    this.send(chunk, callback);
+    this.connackSent = true;
+    this.writer.write(chunk, callback);
   }
 
   override _writev(chunks: readonly { readonly chunk: Buffer }[], callback: () => void): void {
-    this.send(Buffer.concat(chunks.map(({ chunk }) => chunk)), callback);
+    this.connackSent = true;
+    this.writer.write(Buffer.concat(chunks.map(({ chunk }) => chunk)), callback);
   }
 
   override _final(callback: () => void): void {
@@ -128,44 +139,38 @@ export class FrameGuard extends Duplex {
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
-    for (const timer of [this.rateTimer, this.keepaliveTimer]) if (timer) clearTimeout(timer);
+    this.writer.stop();
+    this.keepalive.stop();
+    if (this.rateTimer) clearTimeout(this.rateTimer);
     this.flow.leave(this);
+    this.inFlight.end();
     this.pending = null;
     const { socket } = this;
     socket.off('data', this.onData);
     if (error || socket.destroyed) socket.destroy();
-    else {
-      // Unread bytes would turn the FIN into a reset, which may overtake our last packet: they are read and dropped.
-      socket.end();
-      socket.resume();
-      const timer = setTimeout(() => socket.destroy(), LINGER_MS);
-      socket.once('close', () => clearTimeout(timer));
-    }
+    else this.writer.end();
     callback(error);
   }
 
   private readonly onData = (chunk: Buffer): void => {
-    this.keepaliveTimer?.refresh();
+    this.keepalive.heard();
     this.pending = this.pending ? Buffer.concat([this.pending, chunk]) : chunk;
     this.advance();
   };
 
-  private send(bytes: Buffer, callback: () => void): void {
-    this.connackSent = true;
-    if (this.socket.write(bytes)) callback();
-    else this.socket.once('drain', callback);
-  }
-
   private readonly advance = (): void => {
     this.scheduled = false;
     if (this.destroyed) return;
+    if (this.yielding) return this.regulate();
     this.held = false;
     if (this.pending) this.pass(this.pending);
     if (this.destroyed) return;
-    if (this.held && this.pending && this.connackSent) this.answerPings(this.pending);
-    else this.heldByRateSince = null;
-    // What came before the end is finished and acknowledged first.
-    if (this.ended && !this.held && this.inFlight === 0 && !this.sentEnd) {
+    if (!this.held) this.allowance.rested();
+    else if (this.pending && this.connackSent && !this.writableNeedDrain) {
+      this.answer(this.heldPings.find(this.pending));
+    }
+    // What came whole before the end is finished and acknowledged first.
+    if (this.ended && !this.held && !this.yielding && this.inFlight.whole === 0 && !this.sentEnd) {
       this.sentEnd = true;
       this.push(null);
     }
@@ -176,11 +181,14 @@ export class FrameGuard extends Duplex {
   private pass(data: Buffer): void {
     let at = 0;
     let from = 0;
+    let pings = 0;
+    let frames = 0;
     while (at < data.length) {
       if (this.remaining > 0) {
         const step = Math.min(this.remaining, data.length - at);
         at += step;
         this.remaining -= step;
+        if (this.remaining === 0) this.inFlight.finish();
         continue;
       }
       const header = readHeader(data, at);
@@ -190,27 +198,37 @@ export class FrameGuard extends Duplex {
         this.abort('packet', problem ?? '');
         return;
       }
+      if (frames++ === MAX_FRAMES_PER_TURN) {
+        this.yieldTurn();
+        break;
+      }
       if (this.mustWait(header)) {
+        if (this.destroyed) return;
         this.held = true;
         break;
       }
-      if (this.destroyed) return;
       if (header.type === PINGREQ) {
         if (at > from) this.hand(data.subarray(from, at));
         from = at += header.size;
-        if (!this.heldPings.wasAnswered()) this.write(PINGRESP);
+        if (!this.heldPings.wasAnswered()) pings++;
         continue;
       }
-      if (header.type === PUBLISH) {
-        this.inFlight++;
-        this.flow.add(header.length);
-      }
+      if (header.type === PUBLISH) this.inFlight.begin(header.length);
       at += header.size;
       this.remaining = header.length;
     }
     if (at > from) this.hand(data.subarray(from, at));
     this.pending = at < data.length ? data.subarray(at) : null;
     this.heldPings.passed(at);
+    this.answer(pings);
+  }
+
+  private yieldTurn(): void {
+    this.yielding = true;
+    setImmediate(() => {
+      this.yielding = false;
+      this.advance();
+    });
   }
 
   private problemOf(header: FrameHeader): string | null {
@@ -222,37 +240,36 @@ export class FrameGuard extends Duplex {
   }
 
   /** True where the frame may not pass yet. Sees to it that it is tried again. */
-  private mustWait({ type }: FrameHeader): boolean {
+  private mustWait(header: FrameHeader): boolean {
+    const { type } = header;
     if (type === CONNECT) return false;
     if (!this.ready || this.flow.stopped) return true;
+    if (this.writableNeedDrain) return true; // it asks, and does not read what is answered
     // aedes closes at DISCONNECT, and would drop what its client sent before.
-    if (type === DISCONNECT) return this.inFlight > 0;
-    if (type !== PUBLISH) return false;
-    if (this.inFlight >= MAX_IN_FLIGHT) return true;
-    if (this.flow.full && this.inFlight > 0) {
+    if (type === DISCONNECT) return this.inFlight.count > 0;
+    if (type === PUBLISH && this.inFlight.count >= MAX_IN_FLIGHT) return true;
+    if (type === PUBLISH && this.flow.full && this.inFlight.count > 0) {
       this.flow.wait(this);
       return true;
     }
-    return !this.withinRate();
+    if (this.allowance.take(header)) return false;
+    this.waitForRate();
+    return true;
   }
 
-  private withinRate(): boolean {
-    if (this.bucket.take()) return true;
-    const now = performance.now();
-    this.heldByRateSince ??= now;
-    if (now - this.heldByRateSince > this.flow.patienceMs) {
-      this.abort('rate', `more than ${this.flow.rate} messages a second for ${this.flow.patienceMs / 1_000} s`);
-      return false;
+  private waitForRate(): void {
+    const { rate, patienceMs } = this.flow;
+    if (this.allowance.isOverFor(patienceMs)) {
+      return this.abort('rate', `more than ${rate} packets a second for ${patienceMs / 1_000} s`);
     }
     this.rateTimer ??= setTimeout(() => {
       this.rateTimer = null;
       this.advance();
     }, RATE_STEP_MS);
-    return false;
   }
 
-  private answerPings(held: Buffer): void {
-    for (let found = this.heldPings.find(held); found > 0; found--) this.write(PINGRESP);
+  private answer(pings: number): void {
+    if (pings > 0) this.write(Buffer.alloc(pings * PINGRESP.length, PINGRESP));
   }
 
   private hand(bytes: Buffer): void {
@@ -260,14 +277,14 @@ export class FrameGuard extends Duplex {
   }
 
   private regulate(): void {
-    const wait = this.full || (this.held && (this.pending?.length ?? 0) >= MAX_HELD_BYTES);
+    const wait = this.full || ((this.held || this.yielding) && (this.pending?.length ?? 0) >= MAX_HELD_BYTES);
     if (wait !== this.socket.isPaused() && !this.socket.destroyed) {
       if (wait) this.socket.pause();
       else this.socket.resume();
     }
   }
 
-  private abort(why: 'packet' | 'rate', detail: string): void {
+  abort(why: 'packet' | 'rate', detail: string): void {
     const header = this.sawConnect || !this.pending ? null : readHeader(this.pending, 0);
     const isConnect = header !== null && header !== 'invalid' && header.type === CONNECT && header.flags === 0;
     if (isConnect && header.length > MAX_CONNECT_BYTES) {

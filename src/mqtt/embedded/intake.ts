@@ -183,6 +183,7 @@ class Publish implements Delivery, Slot {
 
   private drop(error: Error): void {
     this.parts.audit.failed++;
+    if (this.packet.retain) this.parts.retained.withdraw(this.message);
     this.end(error);
   }
 

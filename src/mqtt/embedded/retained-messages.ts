@@ -1,4 +1,5 @@
 import type { RetainedMessage, RetainedStore } from '../retained.store.js';
+import { detached } from './detached.js';
 import { TopicTree } from './topic-tree.js';
 
 const MAX_PER_OWNER = 16;
@@ -8,6 +9,8 @@ const MAX_BYTES = 64 * 1_048_576;
 interface Place {
   readonly owner: string | null;
   readonly size: number;
+  /** The message that it was reserved for. */
+  readonly message: RetainedMessage;
 }
 
 /**
@@ -29,7 +32,7 @@ export class RetainedMessages {
   /** Reads what an earlier run kept. */
   async load(): Promise<void> {
     for (const message of await this.store.load()) {
-      this.take(message.topic, { owner: this.ownerOf(message.topic, null), size: sizeOf(message) });
+      this.take(message.topic, { owner: this.ownerOf(message.topic, null), size: sizeOf(message), message });
       this.tree.set(message.topic, message);
     }
   }
@@ -48,8 +51,17 @@ export class RetainedMessages {
     if (!known && this.places.size >= MAX_TOPICS) return `it would be more than ${MAX_TOPICS} retained topics`;
     if (this.bytes + size - (known?.size ?? 0) > MAX_BYTES) return 'the retained messages take too much room';
     this.release(message.topic);
-    this.take(message.topic, { owner, size });
+    this.take(message.topic, { owner, size, message });
     return null;
+  }
+
+  /** Gives the place of an admitted message back that is not kept after all, unless a later one was admitted to it. */
+  withdraw(message: RetainedMessage): void {
+    const place = this.places.get(message.topic);
+    if (place?.message !== message) return;
+    this.release(message.topic);
+    const kept = this.tree.get(message.topic);
+    if (kept) this.take(message.topic, { owner: place.owner, size: sizeOf(kept), message: kept });
   }
 
   /** Writes an admitted message, or removes the topic where the payload is empty [MQTT-3.3.1-10]. Resolves once committed. */
@@ -76,20 +88,20 @@ export class RetainedMessages {
   }
 
   private async write(message: RetainedMessage): Promise<void> {
-    const { topic } = message;
+    const { topic, qos } = message;
     if (message.payload.length === 0) {
       await this.store.remove(topic);
       this.tree.delete(topic);
       this.release(topic);
       return;
     }
-    try {
-      await this.store.put(message);
-      this.tree.set(topic, message);
-    } catch (error) {
-      if (!this.tree.get(topic)) this.release(topic);
-      throw error;
-    }
+    await this.store.put(message);
+    const kept = { topic, qos, payload: detached(message.payload) };
+    this.tree.set(topic, kept);
+    const place = this.places.get(topic);
+    // A later message to this topic was admitted and withdrawn in the meantime.
+    if (!place) this.take(topic, { owner: this.ownerOf(topic, null), size: sizeOf(kept), message: kept });
+    else if (place.message === message) this.places.set(topic, { ...place, message: kept });
   }
 
   private take(topic: string, place: Place): void {

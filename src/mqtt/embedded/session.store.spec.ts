@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { RetainedMessages } from './retained-messages.js';
 import { SessionStore } from './session.store.js';
 
-const LIMITS = { offlineQueue: 3, onlineQueue: 5, sessions: 2, maxAgeMs: 60_000 };
+const LIMITS = { offlineQueue: 3, onlineQueue: 5, sessionBytes: 100, totalBytes: 150, sessions: 2, maxAgeMs: 60_000 };
 
 function packet(brokerCounter: number): AedesPublishPacket {
   const payload = Buffer.from(`${brokerCounter}`);
@@ -46,6 +46,34 @@ describe('SessionStore', () => {
     await store.outgoingEnqueue({ clientId: 'a' }, packet(7));
     expect(await queued('a')).toEqual([1, 2, 3]);
     expect(dropped).toEqual(Array.from({ length: 4 }, () => 'offline_queue'));
+  });
+
+  it('keeps as many bytes for one session, and for all, as its bounds say, and counts them again when they go', async () => {
+    const big = (counter: number): AedesPublishPacket => ({ ...packet(counter), payload: Buffer.alloc(59) });
+    for (const id of ['a', 'b']) {
+      await store.addSubscriptions({ id }, [{ topic: 't', qos: 1 }]);
+      store.disconnected(id, false);
+    }
+    await store.outgoingEnqueue({ clientId: 'a' }, big(1));
+    await store.outgoingEnqueue({ clientId: 'a' }, big(2)); // over the bound of one session
+    expect(await queued('a')).toEqual([1]);
+    for (const id of ['c', 'd']) await store.outgoingEnqueue({ clientId: id }, big(3)); // connected, and may
+    await store.outgoingEnqueue({ clientId: 'b' }, big(3)); // over the bound of all
+    expect(await queued('b')).toEqual([]);
+    for (const id of ['a', 'c']) await store.outgoingClearMessageId({ id }, { brokerCounter: id === 'a' ? 1 : 3 });
+    await store.outgoingEnqueue({ clientId: 'b' }, big(4));
+    expect(await queued('b')).toEqual([4]);
+    await store.cleanSubscriptions({ id: 'b' });
+    await store.outgoingEnqueue({ clientId: 'a' }, big(5));
+    expect(await queued('a')).toEqual([5]);
+    expect(dropped).toEqual(['offline_queue', 'offline_queue']);
+  });
+
+  it('keeps a payload and not the chunk that it was read in', async () => {
+    const payload = Buffer.alloc(65_536).subarray(10, 20);
+    await store.outgoingEnqueue({ clientId: 'a' }, { ...packet(1), payload });
+    const [kept] = (await store.outgoingStream({ id: 'a' }).toArray()) as AedesPublishPacket[];
+    expect((kept!.payload as Buffer).buffer.byteLength).toBe(10);
   });
 
   it('forgets the session that is away longest when there are too many, with its subscriptions', async () => {

@@ -1,27 +1,10 @@
 import { Readable } from 'node:stream';
 import type { AedesPublishPacket, PubrelPacket, Subscription } from 'aedes';
+import { detached } from './detached.js';
 import { HalfOpen } from './half-open.js';
 import type { RetainedMessages } from './retained-messages.js';
+import { SESSION_LIMITS, type SessionLimits } from './session-limits.js';
 import { TopicTree } from './topic-tree.js';
-
-/** Bounds on what is kept for clients that connect with clean session = 0. */
-export interface SessionLimits {
-  /** Messages kept for a client that is away; newer ones are dropped and counted. */
-  readonly offlineQueue: number;
-  /** Messages unacknowledged by a client that is connected; one more closes it. */
-  readonly onlineQueue: number;
-  /** Sessions of clients that are away; the longest absent is forgotten first. */
-  readonly sessions: number;
-  /** How long a client may be away, in milliseconds. */
-  readonly maxAgeMs: number;
-}
-
-const SESSION_LIMITS: SessionLimits = {
-  offlineQueue: 1_000,
-  onlineQueue: 10_000,
-  sessions: 10_000,
-  maxAgeMs: 24 * 3_600_000,
-};
 
 const SWEEP_MS = 60_000;
 
@@ -36,6 +19,7 @@ interface Session {
   /** By broker counter, in order of publishing. */
   readonly outgoing: Map<number, Outgoing>;
   readonly counterOfId: Map<number, number>;
+  bytes: number;
 }
 
 /**
@@ -49,6 +33,7 @@ export class SessionStore {
   /** Clients with a session that are away, and since when; the longest absent first. */
   private readonly away = new Map<string, number>();
   private readonly subscribers = new TopicTree<Map<string, number>>();
+  private bytes = 0;
   private sweeper: NodeJS.Timeout | null = null;
 
   constructor(
@@ -70,6 +55,11 @@ export class SessionStore {
 
   hasSubscriber(topic: string): boolean {
     return this.subscribers.matchingTopic(topic).length > 0;
+  }
+
+  /** How many PUBREL packets a client was sent that it did not answer. */
+  releasesOf(clientId: string): number {
+    return [...(this.sessions.get(clientId)?.outgoing.values() ?? [])].filter(({ cmd }) => cmd === 'pubrel').length;
   }
 
   connected(clientId: string): void {
@@ -145,14 +135,14 @@ export class SessionStore {
     if (packet.cmd === 'pubrel') {
       const counter = session.counterOfId.get(messageId);
       if (counter === undefined) throw new Error('no such packet');
-      session.outgoing.set(counter, packet);
+      this.put(session, counter, packet);
       return;
     }
     // A subscription that became live while the message was on its way has not queued it yet.
     const counter = packet.brokerCounter;
     const queued = session.outgoing.get(counter) ?? this.enqueue(id, packet);
     if (!queued) throw new Error('too many messages wait for their acknowledgement');
-    session.outgoing.set(counter, { ...queued, messageId });
+    this.put(session, counter, { ...queued, messageId });
     session.counterOfId.set(messageId, counter);
   }
 
@@ -163,7 +153,7 @@ export class SessionStore {
     const counter = messageId === undefined ? packet.brokerCounter : session.counterOfId.get(messageId);
     if (counter === undefined) return undefined;
     const queued = session.outgoing.get(counter);
-    session.outgoing.delete(counter);
+    this.remove(session, counter);
     if (queued?.messageId !== undefined) session.counterOfId.delete(queued.messageId);
     return queued;
   }
@@ -215,22 +205,43 @@ export class SessionStore {
   }
 
   private enqueue(id: string, packet: AedesPublishPacket): AedesPublishPacket | null {
-    const { outgoing } = this.session(id);
-    const limit = this.away.has(id) ? this.limits.offlineQueue : this.limits.onlineQueue;
-    if (outgoing.size >= limit) {
+    const session = this.session(id);
+    const { topic, payload, qos, retain, brokerId, brokerCounter } = packet;
+    if (!this.hasRoom(id, session, sizeOf(packet))) {
       this.onDropped('offline_queue');
       return null;
     }
-    const { brokerId, brokerCounter, topic, payload, qos, retain } = packet;
-    const copy = { cmd: 'publish', brokerId, brokerCounter, topic, payload, qos, retain, dup: false } as const;
-    outgoing.set(brokerCounter, copy);
-    return copy;
+    const kept = { cmd: 'publish', brokerId, brokerCounter, topic, payload: detached(payload), qos, retain } as const;
+    return this.put(session, brokerCounter, { ...kept, dup: false });
+  }
+
+  private hasRoom(id: string, session: Session, size: number): boolean {
+    const { limits } = this;
+    const [queue, total] = this.away.has(id)
+      ? [limits.offlineQueue, limits.totalBytes]
+      : [limits.onlineQueue, 2 * limits.totalBytes];
+    return session.outgoing.size < queue && session.bytes + size <= limits.sessionBytes && this.bytes + size <= total;
+  }
+
+  private put<P extends Outgoing>(session: Session, counter: number, packet: P): P {
+    const more = sizeOf(packet) - sizeOf(session.outgoing.get(counter));
+    session.outgoing.set(counter, packet);
+    session.bytes += more;
+    this.bytes += more;
+    return packet;
+  }
+
+  private remove(session: Session, counter: number): void {
+    const size = sizeOf(session.outgoing.get(counter));
+    session.outgoing.delete(counter);
+    session.bytes -= size;
+    this.bytes -= size;
   }
 
   private session(id: string): Session {
     let session = this.sessions.get(id);
     if (!session) {
-      session = { filters: new Map(), outgoing: new Map(), counterOfId: new Map() };
+      session = { filters: new Map(), outgoing: new Map(), counterOfId: new Map(), bytes: 0 };
       this.sessions.set(id, session);
     }
     return session;
@@ -242,17 +253,20 @@ export class SessionStore {
   }
 
   private end(id: string): void {
-    for (const topic of this.sessions.get(id)?.filters.keys() ?? []) this.forget(topic, id);
+    const session = this.sessions.get(id);
+    for (const topic of session?.filters.keys() ?? []) this.forget(topic, id);
+    this.bytes -= session?.bytes ?? 0;
     this.sessions.delete(id);
     this.halfOpen.clear(id);
     this.away.delete(id);
   }
 
-  private trim({ outgoing, counterOfId }: Session): void {
+  private trim(session: Session): void {
+    const { outgoing, counterOfId } = session;
     let excess = outgoing.size - this.limits.offlineQueue;
     for (const [counter, { messageId }] of [...outgoing].toReversed()) {
-      if (excess-- <= 0) break;
-      outgoing.delete(counter);
+      if (excess-- <= 0 && this.bytes <= this.limits.totalBytes) break;
+      this.remove(session, counter);
       if (messageId !== undefined) counterOfId.delete(messageId);
       this.onDropped('offline_queue');
     }
@@ -266,4 +280,8 @@ export class SessionStore {
       this.onDropped('session');
     }
   }
+}
+
+function sizeOf(packet: Outgoing | undefined): number {
+  return packet?.cmd === 'publish' ? Buffer.byteLength(packet.topic) + packet.payload.length : 0;
 }

@@ -22,15 +22,17 @@ export class SubscriptionRules {
   readonly isRefused = (subscription: object): boolean => this.refused.has(subscription);
 
   /** Marks the filters of a packet that are refused. */
-  judge(connection: Connection, { subscriptions }: SubscribePacket): void {
+  judge(connection: Connection, { subscriptions, messageId }: SubscribePacket): void {
     for (const [i, subscription] of subscriptions.entries()) {
       const filter = subscription.topic;
       const problem =
-        i >= MAX_PER_PACKET
-          ? `more than ${MAX_PER_PACKET} filters in one packet`
-          : !connection.filters.has(filter) && connection.filters.size >= MAX_PER_CLIENT
-            ? `more than ${MAX_PER_CLIENT} subscriptions of one client`
-            : this.rules.refuseSubscribe(filter);
+        messageId === 0
+          ? 'packet id 0' // [MQTT-2.3.1-1]; the client is closed too
+          : i >= MAX_PER_PACKET
+            ? `more than ${MAX_PER_PACKET} filters in one packet`
+            : !connection.filters.has(filter) && connection.filters.size >= MAX_PER_CLIENT
+              ? `more than ${MAX_PER_CLIENT} subscriptions of one client`
+              : this.rules.refuseSubscribe(filter);
       if (problem === null) {
         connection.filters.set(filter, subscription.qos);
         continue;

@@ -121,7 +121,7 @@ function topicConfig(): TopicConfig {
     prefix: 'devices',
     deviceTopics,
     publishTopic: 'demo/pub',
-    messageTopics: ['demo/#', 'devices/+/up/odd'],
+    messageTopics: ['demo/#', 'devices/+/up/odd', 'devices/+/down/odd'],
   });
 }
 
