@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Kysely } from 'kysely';
 import type { Json } from '../common/json.js';
 import { Database } from '../storage/database.js';
-import type { NewReading, Verdict } from '../storage/log.js';
+import type { Lane, NewReading, Verdict } from '../storage/log.js';
 import type { ReadingTable, Schema } from '../storage/schema.js';
 
 /** A stored reading. Times in epoch milliseconds. */
@@ -25,8 +25,8 @@ export class ReadingRepository {
   constructor(private readonly database: Database) {}
 
   /** Appends readings in the order given; one verdict per reading, after the commit. */
-  append(readings: readonly NewReading[]): Promise<Verdict[]> {
-    return this.database.appendReadings(readings);
+  append(readings: readonly NewReading[], lane: Lane): Promise<Verdict[]> {
+    return this.database.appendReadings(readings, lane);
   }
 
   /** The newest readings, oldest of them first; `limit` is at most READINGS_AT_ONCE. */

@@ -17,12 +17,23 @@ export interface JobEntry {
   readonly statements: readonly WireStatement[];
 }
 
-/** Rows for the log, packed (append.codec.ts): one text and one array of numbers whatever their count. */
-export interface AppendEntry {
-  readonly kind: 'readings' | 'events';
+/** Rows, packed (append.codec.ts): one text and one array of numbers whatever their count. */
+interface Packed {
   readonly text: string;
   readonly numbers: Float64Array;
 }
+
+export interface LogEntry extends Packed {
+  readonly kind: 'readings' | 'events';
+}
+
+/** `payloads` holds what was kept of each payload once, however many items of it were rejected. */
+export interface RejectEntry extends Packed {
+  readonly kind: 'rejects';
+  readonly payloads: Uint8Array;
+}
+
+export type AppendEntry = LogEntry | RejectEntry;
 
 export type Entry = JobEntry | AppendEntry;
 
