@@ -7,7 +7,7 @@ import { HandlerRoute, type Match, matchRoutes } from './handler-route.js';
 import { type Delivery, MqttLink } from './link.js';
 import type { TopicMessage } from './message.js';
 import { MQTT_TRANSPORT } from './mqtt-transport.js';
-import type { HandlerRole } from './on-topic.decorator.js';
+import type { HandlerRole, IsBulk } from './on-topic.decorator.js';
 import { TopicCache } from './topic-cache.js';
 
 /** How long a stop waits for handlers that still run. */
@@ -48,6 +48,7 @@ class BatchRoute extends HandlerRoute {
   constructor(
     readonly pattern: string,
     role: HandlerRole,
+    private readonly isBulk: IsBulk,
     topics: TopicConfig,
     readonly handler: MessageHandler<readonly TopicMessage[], BaseRpcContext, unknown>,
   ) {
@@ -61,7 +62,7 @@ class BatchRoute extends HandlerRoute {
     if (clientId !== null) {
       const share = (this.shares.get(clientId) ?? 0) + message.payload.length;
       this.shares.set(clientId, share);
-      if (share > MAX_SHARE) gathering = this.apartOf(clientId);
+      if (share >= MAX_SHARE || this.isBulk(message.payload)) gathering = this.apartOf(clientId);
     }
     gathering.messages.push(message);
     gathering.pending.push(pending);
@@ -121,7 +122,9 @@ export class MqttServer extends Server {
     if (typeof pattern !== 'string' || !isEventHandler || typeof extras['role'] !== 'string') {
       throw new Error(`the MQTT transport takes handlers of @OnTopic only, not ${JSON.stringify(pattern)}`);
     }
-    this.routes.push(new BatchRoute(pattern, extras['role'] as HandlerRole, this.topics, callback));
+    this.routes.push(
+      new BatchRoute(pattern, extras['role'] as HandlerRole, extras['isBulk'] as IsBulk, this.topics, callback),
+    );
     super.addHandler(`${pattern} ${this.routes.length}`, callback, isEventHandler, extras);
   }
 

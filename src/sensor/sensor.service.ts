@@ -13,11 +13,9 @@ import { type RejectResource, rejectResource } from './sensor.resource.js';
 import { type SensorMessage, takeApart, type TakenApart } from './sensor.message.js';
 import { type Counts, Tally } from './tally.js';
 import { UnitRepository } from './unit.repository.js';
-import { weightOf } from './weight.js';
+import { isBulk, weightOf } from './weight.js';
 
-/** A heavier message (weight.ts) goes by itself, through the gate and in the bulk lane. */
-const MOST_PROMPT_WEIGHT = 16;
-/** Weight of the heavy messages that are taken apart and on their way to the database at once. */
+/** Weight (weight.ts) of the bulky messages that are taken apart and on their way to the database at once. */
 const MOST_BULK_INSIDE = 8_000;
 const MOST_BULK_PER_TURN = 500;
 /** With the deadline of the commit that may follow it, this is about what a client with the shortest keepalive waits. */
@@ -62,17 +60,16 @@ export class SensorService {
   async record(messages: readonly SensorMessage[]): Promise<MessageResult[]> {
     const light: SensorMessage[] = [];
     const places: number[] = [];
-    const heavy: Promise<MessageResult>[] = [];
+    const bulk: Promise<MessageResult>[] = [];
     for (const [i, message] of messages.entries()) {
-      const weight = weightOf(message);
-      if (weight > MOST_PROMPT_WEIGHT) places[i] = heavy.push(this.recordHeavy(message, weight)) - 1;
+      if (isBulk(message.payload)) places[i] = bulk.push(this.recordBulk(message)) - 1;
       else light.push(message);
     }
     // All of it has ended before anything is said of any, so that a stop waits for all.
-    const [lightOutcome, ...heavyOutcomes] = await Promise.allSettled([this.recordNow(light, 'prompt'), ...heavy]);
+    const [lightOutcome, ...bulkOutcomes] = await Promise.allSettled([this.recordNow(light, 'prompt'), ...bulk]);
     const ofLight = valueOf(lightOutcome)[Symbol.iterator]();
-    const ofHeavy = heavyOutcomes.map(valueOf);
-    return messages.map((_, i) => (i in places ? ofHeavy[places[i]!]! : ofLight.next().value!));
+    const ofBulk = bulkOutcomes.map(valueOf);
+    return messages.map((_, i) => (i in places ? ofBulk[places[i]!]! : ofLight.next().value!));
   }
 
   /** Keeps another feature's messages, which it cannot use, as rejects; counted like messages that cannot be taken apart. */
@@ -105,10 +102,11 @@ export class SensorService {
     return pageOf(rows, limit, scope, ({ seq }) => [seq], rejectResource);
   }
 
-  private async recordHeavy(message: SensorMessage, weight: number): Promise<MessageResult> {
+  /** By itself, through the gate and in the bulk lane. */
+  private async recordBulk(message: SensorMessage): Promise<MessageResult> {
     let entered = false;
     try {
-      return await this.gate.through(weight, async () => {
+      return await this.gate.through(weightOf(message.payload), async () => {
         entered = true;
         return (await this.recordNow([message], 'bulk'))[0]!;
       });

@@ -1,5 +1,3 @@
-import type { SensorMessage } from './sensor.message.js';
-
 /** Bytes that weigh as much as one more item. */
 const BYTES_PER_ITEM = 256;
 /** More items than this are not taken apart (contract section 4). */
@@ -9,10 +7,17 @@ const BRACKET = 0x5b;
 /** White space of JSON, and the bytes of a byte order mark. */
 const SKIPPED: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d, 0xef, 0xbb, 0xbf]);
 
-/** How much work a message may be, from above: the items that it may hold and its size. One ordinary reading weighs 1. */
-export function weightOf({ payload, subject }: SensorMessage): number {
-  const items = subject.kind === 'telemetry' && isArray(payload) ? itemsAtMost(payload) : 1;
-  return items + Math.floor(payload.length / BYTES_PER_ITEM);
+/** An ordinary reading weighs 1. What is heavier than this is bulk. */
+const MOST_LIGHT_WEIGHT = 16;
+
+/** How much work a telemetry payload may be, from above: the items that it may hold and its size. */
+export function weightOf(payload: Buffer): number {
+  return (isArray(payload) ? itemsAtMost(payload) : 1) + Math.floor(payload.length / BYTES_PER_ITEM);
+}
+
+/** True for a payload that is much work, so that lighter ones should not wait for it. */
+export function isBulk(payload: Buffer): boolean {
+  return weightOf(payload) > MOST_LIGHT_WEIGHT;
 }
 
 function isArray(payload: Buffer): boolean {
