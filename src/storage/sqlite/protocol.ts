@@ -72,7 +72,10 @@ export const TOO_LARGE = 'RESULT_TOO_LARGE';
 /** What every worker is started with. */
 export interface WorkerSettings {
   readonly dataDir: string;
-  readonly busyTimeoutMs: number;
+  /** How long a batch waits for a lock that another program holds, in milliseconds. */
+  readonly lockWaitMs: number;
+  /** Shared memory: 1 from when a wait for such a lock is to end at once. */
+  readonly stop: Int32Array;
 }
 
 /** Main thread to worker; without `body` it asks the worker to close its files and end. */

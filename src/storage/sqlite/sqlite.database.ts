@@ -14,6 +14,8 @@ import { ThreadDialect } from './thread-dialect.js';
 import { WorkerLink } from './worker-link.js';
 import { workerUrl } from './worker-url.js';
 
+/** How long a close waits for what was accepted; ending the threads may take 2 s more. */
+const DRAIN_MS = 5_000;
 const PROBE_INTERVAL_MS = 1_000;
 const WRITER_HEAP_MB = 128;
 /** Most rows of one entry: in the bulk lane less, because a commit takes whole entries. */
@@ -38,6 +40,7 @@ export class SqliteDatabase extends Database implements OnModuleInit, OnApplicat
   private state: DatabaseStatus = 'starting';
   private probe: NodeJS.Timeout | undefined;
   private closing: Promise<void> | null = null;
+  private readonly stop = new Int32Array(new SharedArrayBuffer(4));
 
   constructor(
     private readonly config: StorageConfig,
@@ -45,7 +48,7 @@ export class SqliteDatabase extends Database implements OnModuleInit, OnApplicat
   ) {
     super();
     // Shorter than the deadline, so that the writer is free again when its callers give up.
-    const settings = { dataDir: config.dataDir, busyTimeoutMs: Math.floor(limits.deadlineMs * 0.6) };
+    const settings = { dataDir: config.dataDir, lockWaitMs: Math.floor(limits.deadlineMs * 0.6), stop: this.stop };
     this.writer = new WorkerLink({
       name: 'writer',
       url: workerUrl('writer'),
@@ -85,7 +88,7 @@ export class SqliteDatabase extends Database implements OnModuleInit, OnApplicat
     await this.close();
   }
 
-  /** Refuses what comes from now on, finishes all that was accepted before, and closes the file. May be called twice. */
+  /** Refuses what comes from now on, finishes all that was accepted before, and closes the file. Refuses what the database does not commit in 5 s, and ends within 8 s. May be called twice. */
   close(): Promise<void> {
     this.closing ??= this.drainAndClose();
     return this.closing;
@@ -93,6 +96,7 @@ export class SqliteDatabase extends Database implements OnModuleInit, OnApplicat
 
   async write(job: readonly Statement[]): Promise<StatementResult[]> {
     if (job.length === 0) return [];
+    if (this.state === 'down') throw unavailable('the database does not commit at present');
     let size = 0;
     const statements = job.map(({ sql, parameters }) => {
       size += sql.length;
@@ -161,9 +165,22 @@ export class SqliteDatabase extends Database implements OnModuleInit, OnApplicat
     if (this.commits.idle) this.commits.submit(PROBE, 1, 0).catch(() => undefined);
   }
 
+  private async drain(): Promise<void> {
+    const wait = this.state === 'down' ? 0 : DRAIN_MS;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), wait)));
+    const drained = await Promise.race([this.commits.drain().then(() => true), late]);
+    clearTimeout(timer);
+    if (drained) return;
+    this.logger.error('the database did not commit all that was waiting before the stop; the rest is refused');
+    this.commits.abandon();
+    Atomics.store(this.stop, 0, 1);
+    Atomics.notify(this.stop, 0);
+  }
+
   private async drainAndClose(): Promise<void> {
     clearInterval(this.probe);
-    await this.commits.drain();
+    await this.drain();
     await Promise.all([this.pointReader.stop(), this.scanReader.stop()]);
     await this.writer.stop();
     clearInterval(this.probe);
