@@ -1,7 +1,8 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { pagesBySize, type Place } from '../common/page-by-size.js';
 import { matchesFilter } from '../common/topic.js';
 import { Database } from '../storage/database.js';
+import { StatementError } from '../storage/storage.errors.js';
 
 /** A raw message as it is kept. `receivedAt` in epoch milliseconds. */
 export interface LoggedMessage {
@@ -18,18 +19,29 @@ const TOPICS_PER_QUERY = 10_000;
 /** The raw message log. */
 @Injectable()
 export class MessageRepository {
+  private readonly logger = new Logger('Messages');
+
   constructor(private readonly database: Database) {}
 
-  /** Keeps the messages in the order given; resolves after the commit. */
+  /** Keeps the messages in the order given; resolves after the commit. One that the database refuses for its own fault is left out and reported. */
   async add(messages: readonly LoggedMessage[]): Promise<void> {
-    await this.database.write(
+    // A job each, though they share a commit: one that the database refuses fails alone.
+    const outcomes = await Promise.allSettled(
       messages.map(({ topic, payload, qos, retain, receivedAt }) =>
-        this.database.sql
-          .insertInto('messages')
-          .values({ topic, payload, qos, retain: retain ? 1 : 0, received_at: receivedAt })
-          .compile(),
+        this.database.write([
+          this.database.sql
+            .insertInto('messages')
+            .values({ topic, payload, qos, retain: retain ? 1 : 0, received_at: receivedAt })
+            .compile(),
+        ]),
       ),
     );
+    for (const outcome of outcomes) {
+      if (outcome.status === 'fulfilled') continue;
+      if (!(outcome.reason instanceof StatementError)) throw outcome.reason;
+      // It would be refused again however often it is sent.
+      this.logger.error(`a message was left out of the log: ${outcome.reason.message}`);
+    }
   }
 
   /** The places in the log of the newest `limit` messages whose topic matches `filter` (null = all), oldest of them first. */

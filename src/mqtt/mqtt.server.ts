@@ -7,7 +7,7 @@ import { HandlerRoute, type Match, matchRoutes } from './handler-route.js';
 import { type Delivery, MqttLink } from './link.js';
 import type { TopicMessage } from './message.js';
 import { MQTT_TRANSPORT } from './mqtt-transport.js';
-import type { HandlerRole } from './on-topic.decorator.js';
+import type { HandlerRole, IsBulk } from './on-topic.decorator.js';
 import { TopicCache } from './topic-cache.js';
 
 /** How long a stop waits for handlers that still run. */
@@ -19,6 +19,12 @@ const DRAIN_MS = 8_000;
  */
 const MAX_BATCH = 512;
 
+/**
+ * Bytes of payloads of one client that share a batch with other clients' in one turn. What goes beyond is handed on by itself,
+ * because a batch is acknowledged whole and a neighbour's message must not wait for one client's bulk.
+ */
+const MAX_SHARE = 4_096;
+
 /** A delivery and how many of its handlers are still to resolve. */
 class Pending {
   constructor(
@@ -27,18 +33,58 @@ class Pending {
   ) {}
 }
 
+/** Messages that are handed to a handler together. */
+interface Gathering {
+  readonly messages: TopicMessage[];
+  readonly pending: Pending[];
+}
+
 /** A handler with what has been gathered for it in this turn of the event loop. */
 class BatchRoute extends HandlerRoute {
-  messages: TopicMessage[] = [];
-  pending: Pending[] = [];
+  private shared: Gathering = { messages: [], pending: [] };
+  private readonly apart = new Map<string, Gathering>();
+  private readonly shares = new Map<string, number>();
 
   constructor(
     readonly pattern: string,
     role: HandlerRole,
+    private readonly isBulk: IsBulk,
     topics: TopicConfig,
     readonly handler: MessageHandler<readonly TopicMessage[], BaseRpcContext, unknown>,
   ) {
     super(pattern, role, topics);
+  }
+
+  /** Adds a message; returns what is to be handed on now because it is full. */
+  add(message: TopicMessage, pending: Pending): Gathering | null {
+    const { clientId } = message;
+    let gathering = this.shared;
+    if (clientId !== null) {
+      const share = (this.shares.get(clientId) ?? 0) + message.payload.length;
+      this.shares.set(clientId, share);
+      if (share >= MAX_SHARE || this.isBulk(message.payload)) gathering = this.apartOf(clientId);
+    }
+    gathering.messages.push(message);
+    gathering.pending.push(pending);
+    if (gathering.messages.length < MAX_BATCH) return null;
+    if (gathering === this.shared) this.shared = { messages: [], pending: [] };
+    else this.apart.delete(clientId!);
+    return gathering;
+  }
+
+  /** All that was gathered, in parts to be handed on one by one; a new turn begins. */
+  takeAll(): Gathering[] {
+    const all = [this.shared, ...this.apart.values()].filter(({ messages }) => messages.length > 0);
+    this.shared = { messages: [], pending: [] };
+    this.apart.clear();
+    this.shares.clear();
+    return all;
+  }
+
+  private apartOf(clientId: string): Gathering {
+    let gathering = this.apart.get(clientId);
+    if (!gathering) this.apart.set(clientId, (gathering = { messages: [], pending: [] }));
+    return gathering;
   }
 }
 
@@ -76,7 +122,9 @@ export class MqttServer extends Server {
     if (typeof pattern !== 'string' || !isEventHandler || typeof extras['role'] !== 'string') {
       throw new Error(`the MQTT transport takes handlers of @OnTopic only, not ${JSON.stringify(pattern)}`);
     }
-    this.routes.push(new BatchRoute(pattern, extras['role'] as HandlerRole, this.topics, callback));
+    this.routes.push(
+      new BatchRoute(pattern, extras['role'] as HandlerRole, extras['isBulk'] as IsBulk, this.topics, callback),
+    );
     super.addHandler(`${pattern} ${this.routes.length}`, callback, isEventHandler, extras);
   }
 
@@ -117,7 +165,7 @@ export class MqttServer extends Server {
     if (this.gathered.size === 0) setImmediate(this.flush);
     const pending = new Pending(delivery, matches.length);
     for (const { route, params } of matches) {
-      route.messages.push({
+      const copy: TopicMessage = {
         topic: message.topic,
         payload: message.payload,
         qos: message.qos,
@@ -126,26 +174,20 @@ export class MqttServer extends Server {
         clientId: message.clientId,
         receivedAt: message.receivedAt,
         params,
-      });
-      route.pending.push(pending);
-      if (route.messages.length >= MAX_BATCH) this.hand(route);
-      else this.gathered.add(route);
+      };
+      const full = route.add(copy, pending);
+      this.gathered.add(route);
+      if (full) void this.run(route, full);
     }
   }
 
   private readonly flush = (): void => {
-    for (const route of this.gathered) this.hand(route);
+    const routes = [...this.gathered];
+    this.gathered.clear();
+    for (const route of routes) for (const gathering of route.takeAll()) void this.run(route, gathering);
   };
 
-  private hand(route: BatchRoute): void {
-    const { messages, pending } = route;
-    route.messages = [];
-    route.pending = [];
-    this.gathered.delete(route);
-    void this.run(route, messages, pending);
-  }
-
-  private async run(route: BatchRoute, messages: readonly TopicMessage[], pending: readonly Pending[]): Promise<void> {
+  private async run(route: BatchRoute, { messages, pending }: Gathering): Promise<void> {
     this.running++;
     try {
       const result = await route.handler(messages, new BaseRpcContext([route.pattern]));

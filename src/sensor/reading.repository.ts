@@ -3,7 +3,7 @@ import type { Kysely } from 'kysely';
 import type { Json } from '../common/json.js';
 import { pagesBySize, type Place } from '../common/page-by-size.js';
 import { Database } from '../storage/database.js';
-import type { NewReading, Verdict } from '../storage/log.js';
+import type { Lane, NewReading, Verdict } from '../storage/log.js';
 import type { ReadingTable, Schema } from '../storage/schema.js';
 
 /** A stored reading. Times in epoch milliseconds. */
@@ -26,8 +26,8 @@ export class ReadingRepository {
   constructor(private readonly database: Database) {}
 
   /** Appends readings in the order given; one verdict per reading, after the commit. */
-  append(readings: readonly NewReading[]): Promise<Verdict[]> {
-    return this.database.appendReadings(readings);
+  append(readings: readonly NewReading[], lane: Lane): Promise<Verdict[]> {
+    return this.database.appendReadings(readings, lane);
   }
 
   /** The places in the log of the newest readings, oldest of them first. */

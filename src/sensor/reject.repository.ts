@@ -1,26 +1,14 @@
-import { Injectable } from '@nestjs/common';
-import { CompiledQuery } from 'kysely';
+import { Injectable, Logger } from '@nestjs/common';
 import { newId } from '../common/ids.js';
-import { Database, type Statement } from '../storage/database.js';
+import { Database } from '../storage/database.js';
+import type { Lane, NewReject } from '../storage/log.js';
 
 /** Of a rejected payload so many bytes are kept. */
 export const KEPT_PAYLOAD_BYTES = 1024;
 
-/** A reject to be kept; `payload` holds at most the first 1,024 bytes, `size` the whole length. */
-export interface NewReject {
-  readonly deviceId: string | null;
-  readonly topic: string;
-  readonly receivedAt: number;
-  readonly code: string;
-  readonly detail: string;
-  readonly payload: Uint8Array;
-  readonly size: number;
-}
-
 /** A kept reject; a larger `seq` is a newer one. */
 export interface StoredReject extends NewReject {
   readonly seq: number;
-  readonly id: string;
 }
 
 export interface RejectFilter {
@@ -31,16 +19,20 @@ export interface RejectFilter {
 /** What could never be stored. The database keeps at most 10,000 per device and 100,000 in all, and drops the oldest. */
 @Injectable()
 export class RejectRepository {
-  private insertSql: string | null = null;
+  private readonly logger = new Logger('Rejects');
 
   constructor(private readonly database: Database) {}
 
-  /** The statements that keep the rejects, one each. Compiled once, because an array may bring a thousand of them. */
-  inserts(rejects: readonly NewReject[]): Statement[] {
-    const sql = (this.insertSql ??= this.compileInsert());
-    return rejects.map(({ deviceId, topic, receivedAt, code, detail, payload, size }) =>
-      CompiledQuery.raw(sql, [newId(), deviceId, topic, receivedAt, code, detail, payload, size]),
+  /** Keeps the rejects; resolves after the commit. One that the database refuses is reported and left out. */
+  async add(rejects: readonly Omit<NewReject, 'id'>[], lane: Lane): Promise<void> {
+    if (rejects.length === 0) return;
+    const verdicts = await this.database.appendRejects(
+      rejects.map((reject) => ({ ...reject, id: newId() })),
+      lane,
     );
+    for (const verdict of verdicts) {
+      if (verdict.outcome === 'failed') this.logger.error(`a reject could not be kept: ${verdict.detail}`);
+    }
   }
 
   /** Newest first, only those older than `before` where it is given; at most `limit`. */
@@ -61,21 +53,5 @@ export class RejectRepository {
       payload: row.payload,
       size: row.size,
     }));
-  }
-
-  private compileInsert(): string {
-    return this.database.sql
-      .insertInto('rejects')
-      .values({
-        id: '',
-        device_id: '',
-        topic: '',
-        received_at: 0,
-        code: '',
-        detail: '',
-        payload: new Uint8Array(),
-        size: 0,
-      })
-      .compile().sql;
   }
 }

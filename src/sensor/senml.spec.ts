@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
+import { reject } from '../../test/sensor/parse.js';
 import { parseTelemetry } from './telemetry.parser.js';
 
 const NOW = Date.UTC(2026, 10, 21, 12);
@@ -95,6 +96,15 @@ describe('SenML (RFC 8428)', () => {
       [9, 'TOO_OLD'],
       [10, 'FORBIDDEN_KEY'],
     ]);
+  });
+
+  it('says of a metric that is there twice what it is in SenML', () => {
+    const { detail } = reject([
+      { n: 'a', v: 1 },
+      { n: 'a', v: 2 },
+    ]);
+    expect(detail).toMatch(/twice with one time/);
+    expect(detail).not.toMatch(/flattened/);
   });
 
   it.each([

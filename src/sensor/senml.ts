@@ -72,7 +72,7 @@ function readGroup({ time, absolute, records }: Group, bounds: TimeBounds): Pars
     const refusal = metricsOf(values);
     if (refusal instanceof Refusal) return reject(refusal, index);
     for (const [metric, value] of Object.entries(values)) {
-      if (metrics.has(metric)) return reject(duplicateMetric(metric), index);
+      if (metrics.has(metric)) return reject(duplicateMetric(metric, 'it is in the pack twice with one time'), index);
       if (metrics.size === MAX_METRICS) return reject(tooManyMetrics(), index);
       metrics.set(metric, value);
     }

@@ -34,6 +34,13 @@ describe('the time of a reading', () => {
     expect(code({ ts: NOW - 90 * DAY - 1, a: 1 })).toBe('TOO_OLD');
   });
 
+  it('finds words for a time beyond all numbers', () => {
+    const { code: found, detail } = reject([{ n: 'a', v: 1, bt: 1.7e308, t: 1.7e308 }]);
+    expect(found).toBe('BAD_TIMESTAMP');
+    expect(detail).toMatch(/too large a number/);
+    expect(detail).not.toMatch(/Infinity/);
+  });
+
   it('keeps for ever with a retention of 0', () => {
     expect(reading({ ts: '2000-01-01T00:00:00Z', a: 1 }, { retentionMs: 0 }).ts).toBe(946_684_800_000);
   });

@@ -34,6 +34,8 @@ export function readTimestamp(ts: Json, bounds: TimeBounds): number | Refusal {
 
 /** Says why a reading of this time cannot be stored, or null where it can. */
 export function timeRefusal(time: number, { receivedAt, retentionMs }: TimeBounds): Refusal | null {
+  if (!Number.isFinite(time))
+    return bad('The time is too large a number. In SenML it is bt plus t, in seconds since 1970.');
   if (time > receivedAt + MAX_AHEAD_MS) {
     return bad(
       `The time ${shown(time)} is more than 10 minutes ahead of the clock here (${formatTime(receivedAt)}). Set the device's clock, or leave the time out to have the time of receipt.`,

@@ -134,12 +134,9 @@ export function numberTooLarge(path: string): Refusal {
   );
 }
 
-/** The refusal for two keys that give one metric. */
-export function duplicateMetric(name: string): Refusal {
-  return new Refusal(
-    'DUPLICATE_METRIC',
-    `Two keys give the metric ${quoted(name)}: nested objects are flattened with a dot. Rename one of them.`,
-  );
+/** The refusal for two keys that give one metric; `why` says how that can be. */
+export function duplicateMetric(name: string, why = 'nested objects are flattened with a dot'): Refusal {
+  return new Refusal('DUPLICATE_METRIC', `Two keys give the metric ${quoted(name)}: ${why}. Rename one of them.`);
 }
 
 /** The refusal for a reading with too many metrics. */

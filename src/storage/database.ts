@@ -1,5 +1,5 @@
 import type { CompiledQuery, Kysely } from 'kysely';
-import type { NewEvent, NewReading, Verdict } from './log.js';
+import type { Lane, NewEvent, NewReading, NewReject, Verdict } from './log.js';
 import type { Schema } from './schema.js';
 
 /** A compiled statement of a write job. */
@@ -26,10 +26,12 @@ export abstract class Database {
   abstract readonly scan: Kysely<Schema>;
   /** Compiles statements for {@link write}; executing through it is refused. */
   abstract readonly sql: Kysely<Schema>;
-  /** Runs the statements as one atomic job, resolving after the commit. Rejects with STORAGE_UNAVAILABLE where it did not commit, or the statement's own error. */
+  /** Runs the statements as one atomic job, resolving after the commit. Rejects with STORAGE_UNAVAILABLE where it did not commit (at once while the status is `down`), or the statement's own error. */
   abstract write(job: readonly Statement[]): Promise<StatementResult[]>;
   /** Appends readings to the log, with their latest values and devices, in the order given. One verdict per reading, after the commit. */
-  abstract appendReadings(readings: readonly NewReading[]): Promise<Verdict[]>;
+  abstract appendReadings(readings: readonly NewReading[], lane?: Lane): Promise<Verdict[]>;
   /** Appends device events to the log. One verdict per event, after the commit. */
-  abstract appendEvents(events: readonly NewEvent[]): Promise<Verdict[]>;
+  abstract appendEvents(events: readonly NewEvent[], lane?: Lane): Promise<Verdict[]>;
+  /** Keeps rejects, in the order given; they are `stored` or `failed`, after the commit. */
+  abstract appendRejects(rejects: readonly NewReject[], lane?: Lane): Promise<Verdict[]>;
 }

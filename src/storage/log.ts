@@ -40,6 +40,22 @@ export interface NewEvent {
   readonly body: string;
 }
 
+/** What could never be stored as a reading or event, to be kept as it is. `payload`: at most the first 1,024 bytes; `size`: the whole length. */
+export interface NewReject {
+  readonly id: string;
+  /** Null where the topic names no device. */
+  readonly deviceId: string | null;
+  readonly topic: string;
+  readonly receivedAt: number;
+  readonly code: string;
+  readonly detail: string;
+  readonly payload: Uint8Array;
+  readonly size: number;
+}
+
+/** `prompt`: a few rows, that others' bulk must not hold up; `bulk`: many or large ones, of which each commit takes a part. Order is kept within a lane. */
+export type Lane = 'prompt' | 'bulk';
+
 /**
  * `stored`; `duplicate`: an equal identity was there, the first stays; `conflict`: a duplicate whose values differ;
  * `failed`: this row alone cannot be stored (its neighbours were).

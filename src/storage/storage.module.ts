@@ -1,4 +1,5 @@
 import { Global, Module } from '@nestjs/common';
+import { RetentionConfig } from '../config/retention.config.js';
 import { StorageConfig } from '../config/storage.config.js';
 import { Database } from './database.js';
 import { Retention } from './retention.js';
@@ -10,7 +11,11 @@ import { SqliteRetention } from './sqlite/sqlite.retention.js';
 @Module({
   providers: [
     { provide: Database, useFactory: (config: StorageConfig) => new SqliteDatabase(config), inject: [StorageConfig] },
-    { provide: Retention, useClass: SqliteRetention },
+    {
+      provide: Retention,
+      useFactory: (database: Database, config: RetentionConfig) => new SqliteRetention(database, config),
+      inject: [Database, RetentionConfig],
+    },
   ],
   exports: [Database],
 })

@@ -46,4 +46,47 @@ describe('a database in trouble', () => {
       await box.close();
     }
   });
+
+  it('leaves a message out of the log that the database refuses, and keeps its neighbours', async () => {
+    const box = await createTestApp();
+    try {
+      const refuse = `create trigger refuse before insert on messages when new.topic = 'demo/13'
+        begin select raise(abort, 'bad luck'); end`;
+      await box.database.write([CompiledQuery.raw(refuse)]);
+      const client = await connectAsync(box.mqttUrl, { reconnectPeriod: 0 });
+      const topics = ['demo/12', 'demo/13', 'demo/14'];
+      await Promise.all(topics.map((topic) => client.publishAsync(topic, 'x', { qos: 1 })));
+      await client.endAsync();
+      const messages = (await (await fetch(`${box.httpUrl}/messages`)).json()) as { readonly topic: string }[];
+      expect(messages.map(({ topic }) => topic)).toEqual(['demo/12', 'demo/14']);
+    } finally {
+      await box.close();
+    }
+  });
+});
+
+describe('one device that floods', () => {
+  it('does not make its neighbour wait for what it sent before', async () => {
+    const box = await createTestApp({ MQTT_DEVICE_RATE: '0' });
+    try {
+      const [flooder, neighbour] = await Promise.all(
+        ['flooder', 'neighbour'].map((clientId) => connectAsync(box.mqttUrl, { clientId, reconnectPeriod: 0 })),
+      );
+      let acknowledged = 0;
+      const payload = JSON.stringify(Array(1_000).fill(1));
+      const flood = Array.from({ length: 60 }, async () => {
+        await flooder!.publishAsync('devices/flooder/up/telemetry', payload, { qos: 1 });
+        acknowledged++;
+      });
+      for (let i = 0; i < 5; i++) {
+        await neighbour!.publishAsync('devices/neighbour/up/telemetry', `{"n":${i}}`, { qos: 1 });
+      }
+      expect(acknowledged).toBeLessThan(60);
+      await Promise.all(flood);
+      expect(box.app.get(SensorService).counts).toMatchObject({ received: 60_005, stored: 5, rejected: 60_000 });
+      await Promise.all([flooder!.endAsync(), neighbour!.endAsync()]);
+    } finally {
+      await box.close();
+    }
+  }, 30_000);
 });

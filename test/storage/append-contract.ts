@@ -254,6 +254,13 @@ export function itAppends(open: () => TestDatabase): void {
     expect(stored.map(({ seq }) => seq)).toEqual(rows.map(({ seq }) => seq));
   });
 
+  it('keeps the order of bulk too', async () => {
+    const deviceId = newDevice();
+    const rows = Array.from({ length: 2_300 }, (_, seq) => reading({ deviceId, seq }));
+    expect(new Set(outcomes(await open().database.appendReadings(rows, 'bulk')))).toEqual(new Set(['stored']));
+    expect((await readingsOf(open(), deviceId)).map(({ seq }) => seq)).toEqual(rows.map(({ seq }) => seq));
+  });
+
   it('answers an empty append at once', async () => {
     expect(await open().database.appendReadings([])).toEqual([]);
     expect(await open().database.appendEvents([])).toEqual([]);

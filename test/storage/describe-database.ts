@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe } from '@jest/globals';
 import { itAppends } from './append-contract.js';
+import { itKeepsRejects } from './reject-contract.js';
 import { itRunsJobsAndQueries } from './job-contract.js';
 import { itRetains } from './retention-contract.js';
 import type { TestDatabase } from './test-database.js';
@@ -21,6 +22,7 @@ export function describeDatabase(name: string, create: () => Promise<TestDatabas
       beforeAll(setUp);
       afterAll(tearDown);
       itAppends(open);
+      itKeepsRejects(open);
     });
 
     describe('jobs and queries', () => {

@@ -5,7 +5,8 @@ import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Logger } from '@nestjs/common';
 import { eventually } from '../support/eventually.js';
-import { temporaryDirectory } from '../support/process.js';
+import { connectMqtt } from '../support/mqtt.js';
+import { startService, temporaryDirectory } from '../support/process.js';
 import { AppendingProcess, storedNumbers } from './appending-process.js';
 import { openSqlite } from './sqlite.js';
 import { newDevice, outcomes, reading } from './test-database.js';
@@ -135,21 +136,68 @@ describe('SQLite under faults', () => {
     expect(['stored', 'duplicate']).toContain(again);
   }, 20_000);
 
-  it('refuses at once what would wait beyond its bounds', async () => {
-    const database = await open({ mostPendingRows: 50, mostPendingSize: 1_000_000, deadlineMs: 5_000 });
+  it('refuses at once the jobs that would wait beyond its bounds, but never an append', async () => {
+    const database = await open({ mostPendingRows: 3, mostPendingSize: 1_000_000, deadlineMs: 5_000 });
     const letGo = await holdLock();
-    const append = (count: number, values = '{"t":1}') =>
-      database.appendReadings(Array.from({ length: count }, () => reading({ values })));
-    const first = append(40);
-    await expect(append(11)).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
-    await expect(append(1, JSON.stringify({ t: 'x'.repeat(1_000_000) }))).rejects.toMatchObject({
-      code: 'STORAGE_UNAVAILABLE',
-    });
-    const second = append(10);
+    const unit = (text = 'C') =>
+      database.sql.insertInto('units').values({ device_id: 'd', metric: newDevice(), unit: text }).compile();
+    const first = database.write([unit(), unit()]);
+    const appends = Array.from({ length: 10 }, () => database.appendReadings([reading()]));
+    const refused = { code: 'STORAGE_UNAVAILABLE' };
+    await expect(database.write([unit(), unit()])).rejects.toMatchObject(refused);
+    await expect(database.write([unit('x'.repeat(1_000_000))])).rejects.toMatchObject(refused);
+    const second = database.write([unit()]);
     letGo();
-    expect([...(await first), ...(await second)]).toHaveLength(50);
-    expect(await append(50)).toHaveLength(50);
+    expect([...(await first), ...(await second)]).toHaveLength(3);
+    expect((await Promise.all(appends)).flatMap(outcomes)).toEqual(Array(10).fill('stored'));
+    expect(await database.write([unit(), unit(), unit(), unit()])).toHaveLength(4);
   }, 20_000);
+
+  it('says soon that it is down while a commit hangs, refuses jobs at once, and lets appends wait', async () => {
+    const database = await open({ downAfterMs: 300 });
+    const job = () =>
+      database.write([
+        database.sql.insertInto('units').values({ device_id: 'd', metric: newDevice(), unit: 'C' }).compile(),
+      ]);
+    const letGo = await holdLock();
+    const began = Date.now();
+    const append = database.appendReadings([reading()]);
+    await eventually('it is down', () => database.status === 'down');
+    await expect(job()).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE', spec: { status: 503 } });
+    expect(Date.now() - began).toBeLessThan(2_000);
+    letGo();
+    expect(outcomes(await append)).toEqual(['stored']);
+    expect(database.status).toBe('up');
+    expect(await job()).toHaveLength(1);
+  }, 20_000);
+
+  it('closes in time while another program holds the lock, and refuses what was waiting', async () => {
+    const database = await open();
+    await holdLock();
+    const append = database.appendReadings([reading()]);
+    append.catch(() => undefined);
+    const began = Date.now();
+    await database.close();
+    expect(Date.now() - began).toBeLessThan(8_000);
+    expect(database.status).toBe('stopped');
+    await expect(append).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+  }, 20_000);
+
+  it('ends the process by itself within 10 s of SIGTERM while another program holds the lock', async () => {
+    const signalbox = await startService(join(dataDir, '..'));
+    cleanUp.push(() => void signalbox.child.kill('SIGKILL'));
+    await holdLock();
+    const client = await connectMqtt(signalbox.mqttUrl, { reconnectPeriod: 0 });
+    client.on('error', () => undefined);
+    let acknowledged = false;
+    client.publish('devices/d/up/telemetry', '{"t":1}', { qos: 1 }, (error) => (acknowledged = !error));
+    await eventually('the database is down', async () => (await fetch(`${signalbox.httpUrl}/readyz`)).status === 503);
+    const began = Date.now();
+    expect(typeof (await signalbox.stop())).toBe('number');
+    expect(Date.now() - began).toBeLessThan(11_000);
+    expect(acknowledged).toBe(false);
+    await client.endAsync(true);
+  }, 40_000);
 
   it('refuses a result that would not fit into memory, and goes on', async () => {
     const database = await open();

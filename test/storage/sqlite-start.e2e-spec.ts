@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { Logger } from '@nestjs/common';
 import Sqlite from 'better-sqlite3';
+import { CompiledQuery } from 'kysely';
 import { migrations } from '../../src/storage/migrations/sqlite/list.js';
 import { temporaryDirectory } from '../support/process.js';
 import { AppendingProcess } from './appending-process.js';
@@ -55,6 +56,20 @@ describe('SQLite at its start', () => {
     expect(database.status).toBe('up');
     expect(existsSync(`${file}-wal`)).toBe(true);
     expect(statSync(file).mode & 0o777).toBe(0o600);
+  });
+
+  it('writes through a connection whose commits survive a power cut and whose references are checked', async () => {
+    const database = await open();
+    const [[synchronous], [foreignKeys], [journal]] = (
+      await database.write(
+        ['synchronous', 'foreign_keys', 'journal_mode'].map((name) => CompiledQuery.raw(`pragma ${name}`)),
+      )
+    ).map(({ rows }) => rows) as [unknown[], unknown[], unknown[]];
+    expect([synchronous, foreignKeys, journal]).toEqual([
+      { synchronous: 2 },
+      { foreign_keys: 1 },
+      { journal_mode: 'wal' },
+    ]);
   });
 
   it('leaves one whole file behind when it closes', async () => {

@@ -5,7 +5,7 @@ import {
   packEvents,
   packReadings,
   rowCount,
-  splitBySize,
+  splitRows,
   unpackEvents,
   unpackReadings,
   unpackVerdicts,
@@ -54,7 +54,7 @@ describe('rows on their way to the writer', () => {
     const size = fc.oneof(fc.integer({ min: 0, max: 1_000 }), fc.integer({ min: 0, max: 5 * 1024 * 1024 }));
     fc.assert(
       fc.property(fc.array(size), (sizes) => {
-        const parts = splitBySize(sizes, (row) => row);
+        const parts = splitRows(sizes, 1_000, (row) => row);
         expect(parts.flat()).toEqual(sizes);
         for (const part of parts) {
           expect(part.length === 1 || part.reduce((sum, row) => sum + row, 0) <= 2 * 1024 * 1024).toBe(true);

@@ -1,5 +1,5 @@
-import type { DeviceLink, IdentityKind, NewEvent, NewReading, Verdict } from '../log.js';
-import type { AppendEntry, AppendResult } from './protocol.js';
+import type { DeviceLink, IdentityKind, NewEvent, NewReading, NewReject, Verdict } from '../log.js';
+import type { AppendEntry, AppendResult, LogEntry, RejectEntry } from './protocol.js';
 
 /**
  * Rows cross the thread as one text and one array of numbers. Measured per two-metric reading on the main thread, encoding
@@ -9,6 +9,8 @@ const KINDS: readonly IdentityKind[] = ['unique', 'id-ts', 'id', 'seq', 'hash'];
 const KIND_NUMBERS = new Map(KINDS.map((kind, index) => [kind, index]));
 const READING_NUMBERS = 9;
 const EVENT_NUMBERS = 7;
+const REJECT_NUMBERS = 9;
+const NUMBERS = { readings: READING_NUMBERS, events: EVENT_NUMBERS, rejects: REJECT_NUMBERS } as const;
 
 /** A reading or event in the writer; `content` is its values or body. */
 export interface LogRow {
@@ -35,14 +37,18 @@ export interface EventRow extends LogRow {
 /** Characters of content that one entry may hold unless it is a single row, so that no append can exhaust the writer's heap. */
 const MOST_ENTRY_SIZE = 2 * 1024 * 1024;
 
-/** The rows in order, in parts that are small enough for one entry each. No rows make no part. */
-export function splitBySize<Row>(rows: readonly Row[], sizeOf: (row: Row) => number): (readonly Row[])[] {
+/** The rows in order, in parts of at most `mostRows` that are small enough for one entry each. No rows make no part. */
+export function splitRows<Row>(
+  rows: readonly Row[],
+  mostRows: number,
+  sizeOf: (row: Row) => number,
+): (readonly Row[])[] {
   const parts: (readonly Row[])[] = [];
   let start = 0;
   let size = 0;
   for (let i = 0; i < rows.length; i++) {
     size += sizeOf(rows[i]!);
-    if (size <= MOST_ENTRY_SIZE || i === start) continue;
+    if (i === start || (size <= MOST_ENTRY_SIZE && i - start < mostRows)) continue;
     parts.push(rows.slice(start, i));
     start = i;
     size = sizeOf(rows[i]!);
@@ -52,7 +58,7 @@ export function splitBySize<Row>(rows: readonly Row[], sizeOf: (row: Row) => num
 }
 
 /** Packs readings for the writer. */
-export function packReadings(readings: readonly NewReading[]): AppendEntry {
+export function packReadings(readings: readonly NewReading[]): LogEntry {
   const texts: string[] = [];
   const numbers = new Float64Array(readings.length * READING_NUMBERS);
   let n = 0;
@@ -74,7 +80,7 @@ export function packReadings(readings: readonly NewReading[]): AppendEntry {
 }
 
 /** Packs events for the writer. */
-export function packEvents(events: readonly NewEvent[]): AppendEntry {
+export function packEvents(events: readonly NewEvent[]): LogEntry {
   const texts: string[] = [];
   const numbers = new Float64Array(events.length * EVENT_NUMBERS);
   let n = 0;
@@ -92,13 +98,42 @@ export function packEvents(events: readonly NewEvent[]): AppendEntry {
   return { kind: 'events', text: texts.join(''), numbers };
 }
 
+/** Packs rejects for the writer; those that share one `payload` object share its bytes there. */
+export function packRejects(rejects: readonly NewReject[]): RejectEntry {
+  const texts: string[] = [];
+  const numbers = new Float64Array(rejects.length * REJECT_NUMBERS);
+  const offsets = new Map<Uint8Array, number>();
+  let length = 0;
+  let n = 0;
+  for (const { id, deviceId, topic, code, detail, payload, receivedAt, size } of rejects) {
+    texts.push(id, deviceId ?? '', topic, code, detail);
+    let offset = offsets.get(payload);
+    if (offset === undefined) {
+      offsets.set(payload, (offset = length));
+      length += payload.length;
+    }
+    numbers[n++] = receivedAt;
+    numbers[n++] = size;
+    numbers[n++] = offset;
+    numbers[n++] = payload.length;
+    numbers[n++] = id.length;
+    numbers[n++] = deviceId === null ? -1 : deviceId.length;
+    numbers[n++] = topic.length;
+    numbers[n++] = code.length;
+    numbers[n++] = detail.length;
+  }
+  const payloads = new Uint8Array(length);
+  for (const [payload, offset] of offsets) payloads.set(payload, offset);
+  return { kind: 'rejects', text: texts.join(''), numbers, payloads };
+}
+
 /** How many rows an entry holds. */
 export function rowCount({ kind, numbers }: AppendEntry): number {
-  return numbers.length / (kind === 'readings' ? READING_NUMBERS : EVENT_NUMBERS);
+  return numbers.length / NUMBERS[kind];
 }
 
 /** The readings of {@link packReadings}, in order. */
-export function* unpackReadings({ text, numbers }: AppendEntry): Generator<ReadingRow> {
+export function* unpackReadings({ text, numbers }: LogEntry): Generator<ReadingRow> {
   let at = 0;
   const next = (length: number) => text.slice(at, (at += length));
   for (let n = 0; n < numbers.length; n += READING_NUMBERS) {
@@ -122,7 +157,7 @@ export function* unpackReadings({ text, numbers }: AppendEntry): Generator<Readi
 }
 
 /** The events of {@link packEvents}, in order. */
-export function* unpackEvents({ text, numbers }: AppendEntry): Generator<EventRow> {
+export function* unpackEvents({ text, numbers }: LogEntry): Generator<EventRow> {
   let at = 0;
   const next = (length: number) => text.slice(at, (at += length));
   for (let n = 0; n < numbers.length; n += EVENT_NUMBERS) {
@@ -136,6 +171,26 @@ export function* unpackEvents({ text, numbers }: AppendEntry): Generator<EventRo
       receivedAt: numbers[n + 1]!,
       link: flags & 1 ? 'native' : 'foreign',
       identity: KINDS[flags >> 2]!,
+    };
+  }
+}
+
+/** The rejects of {@link packRejects}, in order. */
+export function* unpackRejects({ text, numbers, payloads }: RejectEntry): Generator<NewReject> {
+  let at = 0;
+  const next = (length: number) => text.slice(at, (at += length));
+  for (let n = 0; n < numbers.length; n += REJECT_NUMBERS) {
+    const offset = numbers[n + 2]!;
+    const deviceLength = numbers[n + 5]!;
+    yield {
+      id: next(numbers[n + 4]!),
+      deviceId: deviceLength < 0 ? null : next(deviceLength),
+      topic: next(numbers[n + 6]!),
+      code: next(numbers[n + 7]!),
+      detail: next(numbers[n + 8]!),
+      payload: payloads.subarray(offset, offset + numbers[n + 3]!),
+      receivedAt: numbers[n]!,
+      size: numbers[n + 1]!,
     };
   }
 }

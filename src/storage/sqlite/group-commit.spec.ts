@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import { eventually } from '../../../test/support/eventually.js';
 import { COMMIT_LIMITS, type CommitLimits, GroupCommit } from './group-commit.js';
 import type { Batch, BatchReply, Entry, EntryResult } from './protocol.js';
 
@@ -153,7 +154,57 @@ describe('GroupCommit', () => {
     expect(commits.idle).toBe(true);
   });
 
-  it('refuses at once what goes beyond the bounds on rows or size, until there is room', async () => {
+  it('sends the prompt entries first, and with each batch a bounded part of the bulk', async () => {
+    const commits = create({ mostBatchRows: 3, mostBulkRows: 2 });
+    void submitAll(commits, 'a');
+    await settle();
+    void submitAll(commits, 'b');
+    await settle();
+    for (const name of 'BCD') void commits.submit(entry(name), 1, 10, 'bulk');
+    void commits.submit(entry('E'), 9, 10, 'bulk');
+    void submitAll(commits, 'cdef');
+    for (let i = 0; i < 5; i++) {
+      sent[i]?.reply();
+      await settle();
+    }
+    expect(batches()).toEqual(['a', 'b', 'cdeBC', 'fD', 'E']);
+    expect(commits.idle).toBe(true);
+  });
+
+  it('never refuses an append, however many wait', async () => {
+    const commits = create({ mostPendingRows: 1, mostPendingSize: 1 });
+    const append: Entry = { kind: 'readings', text: '', numbers: new Float64Array(9) };
+    let refused = 0;
+    for (let i = 0; i < 100; i++) void commits.submit(append, 100, 100).catch(() => refused++);
+    await settle();
+    expect(refused).toBe(0);
+    commits.abandon();
+  });
+
+  it('says that a batch is on its way for too long, before its deadline', async () => {
+    const commits = create({ downAfterMs: 20, deadlineMs: 5_000 });
+    const waiting = submitAll(commits, 'a');
+    await eventually('it is heard of', () => outcomes.length > 0);
+    expect(outcomes[0]).toMatch(/longer than 20 ms/);
+    sent[0]!.reply();
+    expect(await waiting).toEqual(['a']);
+    expect(outcomes.at(-1)).toBeNull();
+  });
+
+  it('rejects all that is not committed when it is abandoned', async () => {
+    const commits = create();
+    const all = [submitAll(commits, 'a')];
+    await settle();
+    all.push(submitAll(commits, 'b'));
+    await settle();
+    all.push(submitAll(commits, 'cd'));
+    await settle();
+    commits.abandon();
+    for (const messages of await Promise.all(all)) for (const message of messages) expect(message).toMatch(/closed/);
+    expect(batches()).toEqual(['a', 'b']);
+  });
+
+  it('refuses at once the jobs that go beyond the bounds on rows or size, until there is room', async () => {
     const commits = create({ mostPendingRows: 10, mostPendingSize: 100 });
     const first = commits.submit(entry('a'), 6, 50);
     await expect(commits.submit(entry('b'), 5, 1)).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });

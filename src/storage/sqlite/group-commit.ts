@@ -1,3 +1,4 @@
+import type { Lane } from '../log.js';
 import { unavailable } from '../storage.errors.js';
 import { type Batch, type BatchReply, type Entry, type EntryResult, monotonicMs } from './protocol.js';
 
@@ -5,19 +6,28 @@ import { type Batch, type BatchReply, type Entry, type EntryResult, monotonicMs 
 export interface CommitLimits {
   /** An entry that is not committed after this many milliseconds is rejected (it may still commit later). */
   readonly deadlineMs: number;
+  /** While the oldest batch has been on its way for longer than this many milliseconds the database counts as down. */
+  readonly downAfterMs: number;
+  /** Bounds on the jobs that wait; one beyond them is refused. Appends are bounded by those who make them. */
   readonly mostPendingRows: number;
   readonly mostPendingSize: number;
   readonly mostBatchRows: number;
   readonly mostBatchSize: number;
+  /** What a batch takes of the bulk lane besides: neighbours wait for so much of it. */
+  readonly mostBulkRows: number;
+  readonly mostBulkSize: number;
 }
 
 /** 15 s is below 1.5 x the smallest accepted keepalive, after which a waiting client would be closed (hazards, aedes 4). */
 export const COMMIT_LIMITS: CommitLimits = {
   deadlineMs: 15_000,
+  downAfterMs: 2_000,
   mostPendingRows: 100_000,
   mostPendingSize: 64 * 1024 * 1024,
   mostBatchRows: 4_000,
   mostBatchSize: 4 * 1024 * 1024,
+  mostBulkRows: 1_000,
+  mostBulkSize: 512 * 1024,
 };
 
 const BATCHES_IN_FLIGHT = 2;
@@ -32,20 +42,25 @@ interface Pending {
   settled: boolean;
 }
 
+interface Sent {
+  readonly pending: readonly Pending[];
+  readonly at: number;
+}
+
 /**
- * Gathers entries into batches, in order. A batch leaves as soon as fewer than two are on their way, so batches grow by
- * themselves with load and a lone entry waits for nothing. What is pending is bounded; beyond that entries are refused at once.
+ * Gathers entries into batches: the prompt ones first, in order, then a bounded part of the bulk. A batch leaves as soon as fewer
+ * than two are on their way, so batches grow by themselves with load and a lone entry waits for nothing.
  */
 export class GroupCommit {
-  private readonly queue: Pending[] = [];
-  private readonly inFlight = new Set<readonly Pending[]>();
-  private pendingRows = 0;
-  private pendingSize = 0;
+  private readonly queues: Readonly<Record<Lane, Pending[]>> = { prompt: [], bulk: [] };
+  private readonly inFlight = new Set<Sent>();
+  private jobRows = 0;
+  private jobSize = 0;
   private flushIsDue = false;
   private sweep: NodeJS.Timeout | undefined;
   private onIdle: (() => void)[] = [];
 
-  /** `onOutcome` hears of every batch: null where it was committed, else why not. */
+  /** `onOutcome` hears of every batch: null where it was committed, else why not; and of one that is on its way for too long. */
   constructor(
     private readonly limits: CommitLimits,
     private readonly send: (batch: Batch) => Promise<BatchReply>,
@@ -53,19 +68,22 @@ export class GroupCommit {
   ) {}
 
   get idle(): boolean {
-    return this.queue.length === 0 && this.inFlight.size === 0;
+    return this.queues.prompt.length === 0 && this.queues.bulk.length === 0 && this.inFlight.size === 0;
   }
 
   /** Resolves after the commit with the entry's own result. Rejects with STORAGE_UNAVAILABLE. */
-  submit(entry: Entry, rows: number, size: number): Promise<EntryResult> {
+  submit(entry: Entry, rows: number, size: number, lane: Lane = 'prompt'): Promise<EntryResult> {
     const { mostPendingRows, mostPendingSize, deadlineMs } = this.limits;
-    const isFull = this.pendingRows + rows > mostPendingRows || this.pendingSize + size > mostPendingSize;
-    if (isFull && !this.idle) return Promise.reject(unavailable('too many writes are waiting for the database'));
-    this.pendingRows += rows;
-    this.pendingSize += size;
+    if (entry.kind === 'job') {
+      const isFull = this.jobRows + rows > mostPendingRows || this.jobSize + size > mostPendingSize;
+      if (isFull && this.jobRows > 0)
+        return Promise.reject(unavailable('too many writes are waiting for the database'));
+      this.jobRows += rows;
+      this.jobSize += size;
+    }
     return new Promise((resolve, reject) => {
       const expiresAt = monotonicMs() + deadlineMs;
-      this.queue.push({ entry, rows, size, expiresAt, resolve, reject, settled: false });
+      this.queues[lane].push({ entry, rows, size, expiresAt, resolve, reject, settled: false });
       this.sweep ??= setInterval(() => this.expire(), Math.max(10, Math.min(250, deadlineMs / 10)));
       if (this.flushIsDue) return;
       this.flushIsDue = true;
@@ -82,8 +100,17 @@ export class GroupCommit {
     return this.idle ? Promise.resolve() : new Promise((resolve) => this.onIdle.push(resolve));
   }
 
+  /** Rejects all that has not been committed yet; what is on its way may still commit. */
+  abandon(): void {
+    const error = unavailable('the database was closed before it committed');
+    for (const pending of this.all()) this.settle(pending, () => pending.reject(error));
+    for (const queue of Object.values(this.queues)) queue.length = 0;
+    clearInterval(this.sweep);
+  }
+
   private flush(): void {
-    while (this.inFlight.size < BATCHES_IN_FLIGHT && this.queue.length > 0) this.launch(this.take());
+    const { prompt, bulk } = this.queues;
+    while (this.inFlight.size < BATCHES_IN_FLIGHT && prompt.length + bulk.length > 0) this.launch(this.take());
     if (!this.idle) return;
     clearInterval(this.sweep);
     this.sweep = undefined;
@@ -91,34 +118,30 @@ export class GroupCommit {
   }
 
   private take(): Pending[] {
-    const { mostBatchRows, mostBatchSize } = this.limits;
-    let rows = 0;
-    let size = 0;
-    let count = 0;
-    for (const pending of this.queue) {
-      rows += pending.rows;
-      size += pending.size;
-      if (count > 0 && (rows > mostBatchRows || size > mostBatchSize)) break;
-      count++;
-    }
-    return this.queue.splice(0, count);
+    const { mostBatchRows, mostBatchSize, mostBulkRows, mostBulkSize } = this.limits;
+    return [
+      ...takeFrom(this.queues.prompt, mostBatchRows, mostBatchSize),
+      ...takeFrom(this.queues.bulk, mostBulkRows, mostBulkSize),
+    ];
   }
 
-  private launch(batch: readonly Pending[]): void {
-    this.inFlight.add(batch);
-    this.send({ expiresAt: batch.at(-1)!.expiresAt, entries: batch.map(({ entry }) => entry) }).then(
-      (reply) => this.land(batch, reply),
-      (error: Error) => this.land(batch, { ok: false, error: { unavailable: true, code: '', message: error.message } }),
+  private launch(pending: readonly Pending[]): void {
+    const sent: Sent = { pending, at: monotonicMs() };
+    this.inFlight.add(sent);
+    const expiresAt = Math.max(...pending.map((one) => one.expiresAt));
+    this.send({ expiresAt, entries: pending.map(({ entry }) => entry) }).then(
+      (reply) => this.land(sent, reply),
+      (error: Error) => this.land(sent, { ok: false, error: { unavailable: true, code: '', message: error.message } }),
     );
   }
 
-  private land(batch: readonly Pending[], reply: BatchReply): void {
-    this.inFlight.delete(batch);
+  private land(sent: Sent, reply: BatchReply): void {
+    this.inFlight.delete(sent);
     if (reply.ok) {
-      for (const [i, pending] of batch.entries()) this.settle(pending, () => pending.resolve(reply.results[i]!));
+      for (const [i, pending] of sent.pending.entries()) this.settle(pending, () => pending.resolve(reply.results[i]!));
     } else {
       const error = unavailable(`the database did not commit: ${reply.error.message}`);
-      for (const pending of batch) this.settle(pending, () => pending.reject(error));
+      for (const pending of sent.pending) this.settle(pending, () => pending.reject(error));
     }
     this.onOutcome(reply.ok ? null : reply.error.message);
     this.flush();
@@ -127,25 +150,50 @@ export class GroupCommit {
   private settle(pending: Pending, how: () => void): void {
     if (pending.settled) return;
     pending.settled = true;
-    this.pendingRows -= pending.rows;
-    this.pendingSize -= pending.size;
+    if (pending.entry.kind === 'job') {
+      this.jobRows -= pending.rows;
+      this.jobSize -= pending.size;
+    }
     how();
   }
 
-  /** Entries wait in order, so the late ones are the first ones. */
-  private expire(): void {
-    const now = monotonicMs();
-    const isLate = (pending: Pending): boolean => pending.expiresAt <= now;
-    const inQueue = this.queue.findIndex((pending) => !isLate(pending));
-    const late = [
-      ...[...this.inFlight].flat().filter((pending) => !pending.settled && isLate(pending)),
-      ...this.queue.splice(0, inQueue < 0 ? this.queue.length : inQueue),
-    ];
-    if (late.length === 0) return;
-    const message = `the database did not commit within ${this.limits.deadlineMs} ms`;
-    const error = unavailable(message);
-    for (const pending of late) this.settle(pending, () => pending.reject(error));
-    this.onOutcome(message);
-    this.flush();
+  private all(): Pending[] {
+    return [...[...this.inFlight].flatMap(({ pending }) => pending), ...this.queues.prompt, ...this.queues.bulk];
   }
+
+  private expire(): void {
+    const { deadlineMs, downAfterMs } = this.limits;
+    const now = monotonicMs();
+    const late = this.all().filter((pending) => !pending.settled && pending.expiresAt <= now);
+    if (late.length > 0) {
+      const message = `the database did not commit within ${deadlineMs} ms`;
+      const error = unavailable(message);
+      for (const pending of late) this.settle(pending, () => pending.reject(error));
+      for (const queue of Object.values(this.queues)) dropSettled(queue);
+      this.onOutcome(message);
+      this.flush();
+    } else if ([...this.inFlight].some(({ at }) => now - at > downAfterMs)) {
+      this.onOutcome(`a commit takes longer than ${downAfterMs} ms`);
+    }
+  }
+}
+
+/** Takes entries off the queue up to these bounds, but at least one where there is any. */
+function takeFrom(queue: Pending[], mostRows: number, mostSize: number): Pending[] {
+  let rows = 0;
+  let size = 0;
+  let count = 0;
+  for (const pending of queue) {
+    rows += pending.rows;
+    size += pending.size;
+    if (count > 0 && (rows > mostRows || size > mostSize)) break;
+    count++;
+  }
+  return queue.splice(0, count);
+}
+
+/** Entries wait in order, so the settled ones are the first ones. */
+function dropSettled(queue: Pending[]): void {
+  const left = queue.findIndex(({ settled }) => !settled);
+  queue.splice(0, left < 0 ? queue.length : left);
 }

@@ -1,4 +1,5 @@
 import type Sqlite from 'better-sqlite3';
+import type { NewReject } from '../log.js';
 import {
   type EventRow,
   FAILED,
@@ -8,6 +9,7 @@ import {
   STORED,
   unpackEvents,
   unpackReadings,
+  unpackRejects,
 } from './append.codec.js';
 import { DeviceCache } from './device-cache.js';
 import { LatestBuffer } from './latest-buffer.js';
@@ -15,12 +17,13 @@ import { LogTable } from './log-table.js';
 import type { AppendEntry, AppendResult } from './protocol.js';
 import { isDatabaseFault } from './sqlite-fault.js';
 
-/** Appends to the log inside the transaction of its caller. After a rollback of that transaction it must not be used again. */
+/** Appends to the log, and beside it the rejects, inside the transaction of its caller. After a rollback of that transaction it must not be used again. */
 export class LogAppender {
   readonly devices: DeviceCache;
   private readonly latest: LatestBuffer;
   private readonly readings: LogTable<ReadingRow>;
   private readonly events: LogTable<EventRow>;
+  private readonly insertReject: Sqlite.Statement;
   private readonly storePosition: Sqlite.Statement;
   private readonly savepoint: Sqlite.Statement;
   private readonly release: Sqlite.Statement;
@@ -45,6 +48,9 @@ export class LogAppender {
       columns: ['kind', 'type'],
       values: ({ type }) => ['event', type],
     });
+    this.insertReject = db.prepare(
+      `insert into rejects (id, device_id, topic, received_at, code, detail, payload, size) values (?, ?, ?, ?, ?, ?, ?, ?)`,
+    );
     this.storePosition = db.prepare("update sequences set next = ? where name = 'log'");
     this.savepoint = db.prepare('savepoint log_row');
     this.release = db.prepare('release log_row');
@@ -98,7 +104,9 @@ export class LogAppender {
   }
 
   private *steps(entry: AppendEntry): Generator<() => number> {
-    if (entry.kind === 'readings') {
+    if (entry.kind === 'rejects') {
+      for (const row of unpackRejects(entry)) yield () => this.storeReject(row);
+    } else if (entry.kind === 'readings') {
       for (const row of unpackReadings(entry)) yield () => this.storeReading(row);
     } else {
       for (const row of unpackEvents(entry)) yield () => this.store(this.events, row);
@@ -109,6 +117,11 @@ export class LogAppender {
     const code = this.store(this.readings, row);
     if (code === STORED) this.latest.offer(row);
     return code;
+  }
+
+  private storeReject({ id, deviceId, topic, receivedAt, code, detail, payload, size }: NewReject): number {
+    this.insertReject.run(id, deviceId, topic, receivedAt, code, detail, payload, size);
+    return STORED;
   }
 
   private store<Row extends LogRow>(table: LogTable<Row>, row: Row): number {

@@ -7,6 +7,8 @@ import { sqliteCode } from './sqlite-fault.js';
 
 /** How long a start waits for a predecessor that is just ending. */
 const LOCK_WAIT_MS = 1_000;
+/** How long opening and reading wait for a lock inside SQLite. */
+const BUSY_TIMEOUT_MS = 1_000;
 const WRITER_CACHE_KIB = 32 * 1024;
 const READER_CACHE_KIB = 4 * 1024;
 
@@ -68,20 +70,26 @@ function startupProblem(dataDir: string, file: string, error: unknown): unknown 
 }
 
 /** The connection that writes. `synchronous = full` is what makes a commit survive a power cut in WAL mode. */
-export function openForWriting(dataDir: string, busyTimeoutMs: number): Sqlite.Database {
-  const db = new Sqlite(databasePath(dataDir), { fileMustExist: true, timeout: busyTimeoutMs });
+export function openForWriting(dataDir: string): Sqlite.Database {
+  const db = new Sqlite(databasePath(dataDir), { fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
   db.pragma('synchronous = full');
   db.pragma('foreign_keys = on');
   db.pragma(`cache_size = -${WRITER_CACHE_KIB}`);
   // With many devices a commit touches thousands of index pages: a longer log writes each of them back less often.
   db.pragma('wal_autocheckpoint = 4000');
   db.pragma('journal_size_limit = 67108864');
+  // A thread that waits inside SQLite can be neither told to stop nor ended without a crash: the writer waits by itself.
+  db.pragma('busy_timeout = 0');
   return db;
 }
 
 /** A connection that cannot write, whatever it is asked. */
-export function openForReading(dataDir: string, busyTimeoutMs: number): Sqlite.Database {
-  const db = new Sqlite(databasePath(dataDir), { readonly: true, fileMustExist: true, timeout: busyTimeoutMs });
+export function openForReading(dataDir: string): Sqlite.Database {
+  const db = new Sqlite(databasePath(dataDir), {
+    readonly: true,
+    fileMustExist: true,
+    timeout: BUSY_TIMEOUT_MS,
+  });
   db.pragma('query_only = on');
   db.pragma(`cache_size = -${READER_CACHE_KIB}`);
   return db;

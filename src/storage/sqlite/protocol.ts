@@ -17,12 +17,23 @@ export interface JobEntry {
   readonly statements: readonly WireStatement[];
 }
 
-/** Rows for the log, packed (append.codec.ts): one text and one array of numbers whatever their count. */
-export interface AppendEntry {
-  readonly kind: 'readings' | 'events';
+/** Rows, packed (append.codec.ts): one text and one array of numbers whatever their count. */
+interface Packed {
   readonly text: string;
   readonly numbers: Float64Array;
 }
+
+export interface LogEntry extends Packed {
+  readonly kind: 'readings' | 'events';
+}
+
+/** `payloads` holds what was kept of each payload once, however many items of it were rejected. */
+export interface RejectEntry extends Packed {
+  readonly kind: 'rejects';
+  readonly payloads: Uint8Array;
+}
+
+export type AppendEntry = LogEntry | RejectEntry;
 
 export type Entry = JobEntry | AppendEntry;
 
@@ -61,7 +72,10 @@ export const TOO_LARGE = 'RESULT_TOO_LARGE';
 /** What every worker is started with. */
 export interface WorkerSettings {
   readonly dataDir: string;
-  readonly busyTimeoutMs: number;
+  /** How long a batch waits for a lock that another program holds, in milliseconds. */
+  readonly lockWaitMs: number;
+  /** Shared memory: 1 from when a wait for such a lock is to end at once. */
+  readonly stop: Int32Array;
 }
 
 /** Main thread to worker; without `body` it asks the worker to close its files and end. */

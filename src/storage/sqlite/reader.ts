@@ -54,7 +54,7 @@ export class Reader {
   }
 
   private open(): Session {
-    const db = openForReading(this.settings.dataDir, this.settings.busyTimeoutMs);
+    const db = openForReading(this.settings.dataDir);
     return { db, statements: new StatementCache(db) };
   }
 }

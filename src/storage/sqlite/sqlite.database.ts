@@ -2,10 +2,10 @@ import { Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/c
 import { Kysely } from 'kysely';
 import type { StorageConfig } from '../../config/storage.config.js';
 import { Database, type DatabaseStatus, type Statement, type StatementResult } from '../database.js';
-import type { NewEvent, NewReading, Verdict } from '../log.js';
+import type { Lane, NewEvent, NewReading, NewReject, Verdict } from '../log.js';
 import type { Schema } from '../schema.js';
 import { StatementError, unavailable } from '../storage.errors.js';
-import { packEvents, packReadings, splitBySize, unpackVerdicts } from './append.codec.js';
+import { packEvents, packReadings, packRejects, splitRows, unpackVerdicts } from './append.codec.js';
 import { prepareDataDirectory } from './data-directory.js';
 import { COMMIT_LIMITS, type CommitLimits, GroupCommit } from './group-commit.js';
 import type { AppendEntry, Batch, BatchReply, Entry, EntryResult, JobEntry } from './protocol.js';
@@ -14,8 +14,14 @@ import { ThreadDialect } from './thread-dialect.js';
 import { WorkerLink } from './worker-link.js';
 import { workerUrl } from './worker-url.js';
 
+/** How long a close waits for what was accepted; ending the threads may take 2 s more. */
+const DRAIN_MS = 5_000;
 const PROBE_INTERVAL_MS = 1_000;
 const WRITER_HEAP_MB = 128;
+/** Most rows of one entry: in the bulk lane less, because a commit takes whole entries. */
+const ENTRY_ROWS: Readonly<Record<Lane, number>> = { prompt: 1_000, bulk: 500 };
+/** A reject costs the writer about as much as so many readings: it has four indexes, and triggers that count it. */
+const REJECT_WEIGHT = 4;
 const PROBE: JobEntry = {
   kind: 'job',
   statements: [{ sql: "update sequences set next = next where name = 'log'", parameters: [] }],
@@ -34,6 +40,7 @@ export class SqliteDatabase extends Database implements OnModuleInit, OnApplicat
   private state: DatabaseStatus = 'starting';
   private probe: NodeJS.Timeout | undefined;
   private closing: Promise<void> | null = null;
+  private readonly stop = new Int32Array(new SharedArrayBuffer(4));
 
   constructor(
     private readonly config: StorageConfig,
@@ -41,7 +48,7 @@ export class SqliteDatabase extends Database implements OnModuleInit, OnApplicat
   ) {
     super();
     // Shorter than the deadline, so that the writer is free again when its callers give up.
-    const settings = { dataDir: config.dataDir, busyTimeoutMs: Math.floor(limits.deadlineMs * 0.6) };
+    const settings = { dataDir: config.dataDir, lockWaitMs: Math.floor(limits.deadlineMs * 0.6), stop: this.stop };
     this.writer = new WorkerLink({
       name: 'writer',
       url: workerUrl('writer'),
@@ -81,7 +88,7 @@ export class SqliteDatabase extends Database implements OnModuleInit, OnApplicat
     await this.close();
   }
 
-  /** Refuses what comes from now on, finishes all that was accepted before, and closes the file. May be called twice. */
+  /** Refuses what comes from now on, finishes all that was accepted before, and closes the file. Refuses what the database does not commit in 5 s, and ends within 8 s. May be called twice. */
   close(): Promise<void> {
     this.closing ??= this.drainAndClose();
     return this.closing;
@@ -89,39 +96,46 @@ export class SqliteDatabase extends Database implements OnModuleInit, OnApplicat
 
   async write(job: readonly Statement[]): Promise<StatementResult[]> {
     if (job.length === 0) return [];
+    if (this.state === 'down') throw unavailable('the database does not commit at present');
     let size = 0;
     const statements = job.map(({ sql, parameters }) => {
       size += sql.length;
       return { sql, parameters: parameters.map((value) => ((size += sizeOf(value)), portable(value))) };
     });
-    const result = await this.submit({ kind: 'job', statements }, statements.length, size);
+    const result = await this.submit({ kind: 'job', statements }, statements.length, size, 'prompt');
     if (result.kind === 'job') return result.results;
     if (result.kind === 'error') throw new StatementError(result.error.code, result.error.message);
     throw new Error('a job was answered like an append');
   }
 
-  appendReadings(readings: readonly NewReading[]): Promise<Verdict[]> {
+  appendReadings(readings: readonly NewReading[], lane: Lane = 'prompt'): Promise<Verdict[]> {
+    const sizeOfRow = ({ values, metrics }: NewReading): number => values.length + (metrics?.length ?? 0);
+    return this.append(splitRows(readings, ENTRY_ROWS[lane], sizeOfRow), packReadings, lane);
+  }
+
+  appendEvents(events: readonly NewEvent[], lane: Lane = 'prompt'): Promise<Verdict[]> {
     return this.append(
-      splitBySize(readings, ({ values, metrics }) => values.length + (metrics?.length ?? 0)),
-      packReadings,
+      splitRows(events, ENTRY_ROWS[lane], ({ body }) => body.length),
+      packEvents,
+      lane,
     );
   }
 
-  appendEvents(events: readonly NewEvent[]): Promise<Verdict[]> {
-    return this.append(
-      splitBySize(events, ({ body }) => body.length),
-      packEvents,
-    );
+  appendRejects(rejects: readonly NewReject[], lane: Lane = 'prompt'): Promise<Verdict[]> {
+    const sizeOfRow = ({ detail, payload }: NewReject): number => detail.length + payload.length;
+    return this.append(splitRows(rejects, ENTRY_ROWS[lane] / REJECT_WEIGHT, sizeOfRow), packRejects, lane);
   }
 
   private async append<Row>(
     parts: readonly (readonly Row[])[],
     pack: (rows: readonly Row[]) => AppendEntry,
+    lane: Lane,
   ): Promise<Verdict[]> {
     const verdicts = await Promise.all(
       parts.map(async (rows) => {
         const entry = pack(rows);
-        const result = await this.submit(entry, rows.length, entry.text.length + entry.numbers.byteLength);
+        const weight = entry.kind === 'rejects' ? rows.length * REJECT_WEIGHT : rows.length;
+        const result = await this.submit(entry, weight, sizeOfEntry(entry), lane);
         if (result.kind !== 'append') throw new Error('an append was answered like a job');
         return unpackVerdicts(result, rows.length);
       }),
@@ -129,9 +143,9 @@ export class SqliteDatabase extends Database implements OnModuleInit, OnApplicat
     return verdicts.length === 1 ? verdicts[0]! : verdicts.flat();
   }
 
-  private submit(entry: Entry, rows: number, size: number): Promise<EntryResult> {
+  private submit(entry: Entry, rows: number, size: number, lane: Lane): Promise<EntryResult> {
     if (this.state === 'starting' || this.closing) return Promise.reject(unavailable('the database is not open'));
-    return this.commits.submit(entry, rows, size);
+    return this.commits.submit(entry, rows, size, lane);
   }
 
   private onOutcome(problem: string | null): void {
@@ -151,14 +165,32 @@ export class SqliteDatabase extends Database implements OnModuleInit, OnApplicat
     if (this.commits.idle) this.commits.submit(PROBE, 1, 0).catch(() => undefined);
   }
 
+  private async drain(): Promise<void> {
+    const wait = this.state === 'down' ? 0 : DRAIN_MS;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), wait)));
+    const drained = await Promise.race([this.commits.drain().then(() => true), late]);
+    clearTimeout(timer);
+    if (drained) return;
+    this.logger.error('the database did not commit all that was waiting before the stop; the rest is refused');
+    this.commits.abandon();
+    Atomics.store(this.stop, 0, 1);
+    Atomics.notify(this.stop, 0);
+  }
+
   private async drainAndClose(): Promise<void> {
     clearInterval(this.probe);
-    await this.commits.drain();
+    await this.drain();
     await Promise.all([this.pointReader.stop(), this.scanReader.stop()]);
     await this.writer.stop();
     clearInterval(this.probe);
     this.state = 'stopped';
   }
+}
+
+function sizeOfEntry(entry: AppendEntry): number {
+  const payloads = entry.kind === 'rejects' ? entry.payloads.length : 0;
+  return entry.text.length + entry.numbers.byteLength + payloads;
 }
 
 function sizeOf(value: unknown): number {

@@ -1,17 +1,21 @@
-import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { sql } from 'kysely';
 import { RetentionConfig } from '../../config/retention.config.js';
 import { Database } from '../database.js';
 import { Retention, type RetentionReport } from '../retention.js';
 
-const FIRST_RUN_MS = 60_000;
-const INTERVAL_MS = 3_600_000;
+/** When retention runs by itself, in milliseconds after the start and after each run. */
+interface RetentionSchedule {
+  readonly firstRunMs: number;
+  readonly intervalMs: number;
+}
+
+const SCHEDULE: RetentionSchedule = { firstRunMs: 60_000, intervalMs: 3_600_000 };
 const IDS_KEPT_MS = 7 * 86_400_000;
 /** Rows removed in one job: some milliseconds of the writer. */
 const ROWS_PER_JOB = 500;
 
 /** Retention on SQLite. Expired readings and events are looked up by the scan reader, so that the writer only removes. */
-@Injectable()
 export class SqliteRetention extends Retention implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger('Retention');
   private timer: NodeJS.Timeout | undefined;
@@ -20,12 +24,13 @@ export class SqliteRetention extends Retention implements OnApplicationBootstrap
   constructor(
     private readonly database: Database,
     private readonly config: RetentionConfig,
+    private readonly schedule = SCHEDULE,
   ) {
     super();
   }
 
   onApplicationBootstrap(): void {
-    this.runIn(FIRST_RUN_MS);
+    this.runIn(this.schedule.firstRunMs);
   }
 
   onModuleDestroy(): void {
@@ -53,7 +58,7 @@ export class SqliteRetention extends Retention implements OnApplicationBootstrap
       this.run()
         .then((removed) => this.logger.debug(`removed ${JSON.stringify(removed)}`))
         .catch((error: unknown) => this.logger.warn(`not finished, goes on in an hour: ${String(error)}`))
-        .finally(() => this.stopped || this.runIn(INTERVAL_MS));
+        .finally(() => this.stopped || this.runIn(this.schedule.intervalMs));
     }, ms);
     this.timer.unref();
   }

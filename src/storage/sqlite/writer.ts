@@ -14,7 +14,7 @@ import {
   type WireStatement,
   type WorkerSettings,
 } from './protocol.js';
-import { isDatabaseFault, wireError } from './sqlite-fault.js';
+import { isDatabaseFault, sqliteCode, wireError } from './sqlite-fault.js';
 import { StatementCache } from './statement-cache.js';
 
 /** All that lives as long as one connection. It is thrown away whole after a rollback, and with it every memory of what was not committed. */
@@ -37,6 +37,9 @@ class Session {
     this.rollBackTo = db.prepare('rollback to job');
   }
 }
+
+/** Pause between two looks at a lock that another program holds. */
+const LOCK_POLL_MS = 20;
 
 type Append = (appender: LogAppender, entry: AppendEntry) => AppendResult;
 
@@ -71,7 +74,6 @@ export class Writer {
     const { db } = this.session;
     this.session = null;
     // Another program may be reading: then the log stays beside the file, which is just as safe.
-    db.pragma('busy_timeout = 500');
     db.pragma('wal_checkpoint(truncate)');
     db.close();
   }
@@ -87,15 +89,29 @@ export class Writer {
   }
 
   private present(): Session {
-    const { dataDir, busyTimeoutMs } = this.settings;
-    return (this.session ??= new Session(openForWriting(dataDir, busyTimeoutMs)));
+    return (this.session ??= new Session(openForWriting(this.settings.dataDir)));
+  }
+
+  /** Takes the write lock; another program may hold it for a while. */
+  private begin({ begin }: Session): void {
+    const { lockWaitMs, stop } = this.settings;
+    const until = monotonicMs() + lockWaitMs;
+    for (;;) {
+      try {
+        begin.run();
+        return;
+      } catch (error) {
+        if (!sqliteCode(error).startsWith('SQLITE_BUSY') || monotonicMs() >= until) throw error;
+        if (Atomics.wait(stop, 0, 0, LOCK_POLL_MS) !== 'timed-out') throw error;
+      }
+    }
   }
 
   private attempt(entries: readonly Entry[], append: Append): EntryResult[] {
     const session = this.present();
     const { db, appender } = session;
     try {
-      session.begin.run();
+      this.begin(session);
       const results = entries.map((entry) => (entry.kind === 'job' ? runJob(session, entry) : append(appender, entry)));
       appender.flush();
       session.commit.run();
