@@ -5,7 +5,7 @@ import { Database } from '../database.js';
 import { Retention, type RetentionReport } from '../retention.js';
 
 /** When retention runs by itself, in milliseconds after the start and after each run. */
-export interface RetentionSchedule {
+interface RetentionSchedule {
   readonly firstRunMs: number;
   readonly intervalMs: number;
 }
