@@ -52,6 +52,18 @@ describe('the MQTT transport', () => {
     });
   });
 
+  it('hands over apart what a handler calls bulk, and what one client sends beyond its share of a batch', async () => {
+    const large = 'x'.repeat(3_000);
+    const payloads = ['1', 'bulk 1', '2', 'bulk 2', large, large, 'late'];
+    client.send(...payloads.map((payload, i) => publishPacket(TOPIC, payload, 1, i + 1)));
+    await client.next('puback', payloads.length);
+    const batches = box.recorder.batches.map(({ messages }) => messages.map(({ payload }) => payload.toString()));
+    expect(batches).toEqual([
+      ['1', '2', large],
+      ['bulk 1', 'bulk 2', large, 'late'],
+    ]);
+  });
+
   it('releases acknowledgements in order of arrival although handlers finish unevenly', async () => {
     const slow = gate();
     box.recorder.behaviour = ({ handler }) => (handler === 'telemetry' ? slow.promise : undefined);

@@ -52,7 +52,7 @@ export class Recorder {
 class TelemetryController {
   constructor(private readonly recorder: Recorder) {}
 
-  @OnTopic('{prefix}/{deviceId}/up/telemetry')
+  @OnTopic('{prefix}/{deviceId}/up/telemetry', { isBulk: (payload) => payload.toString().startsWith('bulk') })
   async onReading(messages: readonly TopicMessage[]): Promise<void> {
     await this.recorder.take('telemetry', messages);
   }
