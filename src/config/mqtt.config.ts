@@ -12,7 +12,7 @@ export class MqttConfig {
   @IsPortNumber()
   readonly port!: number;
 
-  /** Messages per second from one device, with a burst of ten times that; 0 = no limit. */
+  /** Packets per second from one client id, with a burst of ten times that; 0 = no limit. */
   @Setting('MQTT_DEVICE_RATE', '100', wholeNumber)
   @IsInt()
   @Max(10_000_000, { message: 'must be at most 10000000' })

@@ -2,6 +2,7 @@ import { Controller, type LoggerService, Module, type Type } from '@nestjs/commo
 import { APP_FILTER } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
+import { HttpRefusals } from '../../../src/common/http-refusals.js';
 import { ProblemFilter } from '../../../src/common/problem.filter.js';
 import { TopicTemplate } from '../../../src/common/topic.js';
 import { MqttConfig } from '../../../src/config/mqtt.config.js';
@@ -145,7 +146,7 @@ export async function startBox(options: BoxOptions = {}): Promise<Box> {
     // As in the application: a global filter that is made for HTTP must not take the errors of message handlers.
     providers: [
       { provide: Recorder, useValue: recorder },
-      { provide: APP_FILTER, useClass: ProblemFilter },
+      { provide: APP_FILTER, useValue: new ProblemFilter(new HttpRefusals()) },
     ],
   })
   class BoxModule {}
