@@ -74,6 +74,7 @@ export class Intake {
   async offer(packet: PublishPacket, toHandlers: boolean): Promise<void> {
     const { problem, ours } = this.verdicts.get(packet.topic);
     if (problem !== null) throw MqttErrors.PUBLISH_REFUSED(`Nothing can be published to this topic: ${problem}.`);
+    this.parts.audit.received++;
     await new Promise<void>((resolve, reject) => {
       const publish = new Publish(this.parts, null, null, packet, (error) => (error ? reject(error) : resolve()));
       if (!publish.mayPass()) return;
