@@ -28,9 +28,10 @@ describe('While another program holds the database', () => {
     await once(holder.stdout, 'data');
 
     let isAcknowledged = false;
-    const published = device.publishAsync('devices/patient/up/telemetry', '{"t": 1}', { qos: 1 }).then(() => {
+    const published = (async () => {
+      await device.publishAsync('devices/patient/up/telemetry', '{"t": 1}', { qos: 1 });
       isAcknowledged = true;
-    });
+    })();
     const notReady = await eventually('/readyz is 503', async () => {
       const answer = await get(url('/readyz'));
       return answer.status === 503 && answer;
