@@ -15,7 +15,7 @@ const DRAIN_MS = 8_000;
 
 /**
  * Messages that a handler gets at once at most. A turn that brings more is handed on in parts, so that the first are on their
- * way to the disk while the rest is still being parsed: +33 % acknowledged per second in P1 (docs/performance.md).
+ * way to the disk while the rest is still being parsed: a third more acknowledged per second (decision 7).
  */
 const MAX_BATCH = 512;
 
