@@ -9,6 +9,7 @@ import { HealthModule } from './health/health.module.js';
 import { MessageModule } from './message/message.module.js';
 import { RetainedRepository } from './message/retained.repository.js';
 import { MqttModule } from './mqtt/mqtt.module.js';
+import { SeatRepository } from './replica/seat.repository.js';
 import { SensorModule } from './sensor/sensor.module.js';
 import { StorageModule } from './storage/storage.module.js';
 
@@ -21,7 +22,7 @@ export class AppModule {
       imports: [
         ConfigModule.register(config),
         StorageModule,
-        MqttModule.register({ retained: RetainedRepository }),
+        MqttModule.register({ retained: RetainedRepository, seats: SeatRepository }),
         AccessModule,
         DeviceModule,
         SensorModule,

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { BrokerConfig } from './broker.config.js';
 import { ConfigError } from './config.error.js';
 import { HttpConfig } from './http.config.js';
 import { loadConfig } from './load-config.js';
@@ -56,6 +57,37 @@ describe('loadConfig', () => {
     expect(config.get(MqttConfig).port).toBe(4);
   });
 
+  it('takes a secret from a file, without the line end, and refuses it given twice or a file that cannot be read', () => {
+    const path = join(directory, 'password');
+    writeFileSync(path, 'hidden in a file\n');
+    expect(load({ MQTT_PASSWORD_FILE: path }).get(BrokerConfig).password).toBe('hidden in a file');
+    expect(problems({ MQTT_PASSWORD_FILE: path, MQTT_PASSWORD: 'x' })).toEqual([
+      'MQTT_PASSWORD is given twice: leave out either MQTT_PASSWORD or MQTT_PASSWORD_FILE',
+    ]);
+    expect(problems({ DATABASE_URL_FILE: join(directory, 'none') })).toEqual([
+      'DATABASE_URL DATABASE_URL_FILE must be a file that can be read (ENOENT)',
+    ]);
+  });
+
+  it('answers other services by itself only where this machine alone reaches the broker', () => {
+    const answers = (settings: Record<string, string>) => load(settings).get(BrokerConfig).answersServices;
+    expect(answers({})).toBe(true);
+    expect(answers({ MQTT_SERVICES: 'off' })).toBe(false);
+    expect(answers({ MQTT_URL: 'mqtt://127.0.0.1' })).toBe(true);
+    expect(answers({ MQTT_URL: 'mqtt://[::1]:1883' })).toBe(true);
+    expect(answers({ MQTT_URL: 'mqtt://broker.example' })).toBe(false);
+    expect(answers({ MQTT_URL: 'mqtt://broker.example', MQTT_SERVICES: 'on' })).toBe(true);
+  });
+
+  it('takes certificates only where they can be used', () => {
+    const pem = join(directory, 'file.pem');
+    writeFileSync(pem, 'pem');
+    expect(problems({ MQTT_URL: 'mqtts://broker', MQTT_CERT: pem })[0]).toContain('MQTT_KEY is missing');
+    expect(problems({ MQTT_URL: 'mqtts://broker', MQTT_KEY: pem })[0]).toContain('MQTT_CERT is missing');
+    expect(problems({ MQTT_URL: 'mqtt://broker', MQTT_CA: pem })[0]).toContain('MQTT_URL must begin with mqtts://');
+    expect(problems({ MQTT_URL: 'mqtts://broker', MQTT_CA: pem, MQTT_CERT: pem, MQTT_KEY: pem })).toEqual([]);
+  });
+
   it('lists every wrong setting at once, by name and never by value', () => {
     const wrong = {
       HTTP_PORT: '70000',
@@ -64,7 +96,7 @@ describe('loadConfig', () => {
       LOG_LEVEL: 'secret-2',
       DEVICE_TOPICS: 'a/{deviceId}/b => c',
       ACCESS: 'required',
-      DATABASE_URL: 'postgres://user:secret-3@host/db',
+      DATABASE_URL: 'mysql://user:secret-3@host/db',
       HTTP_HOST: '0.0.0.0',
       MQTT_HOST: '8.8.8.8',
     };
@@ -87,7 +119,16 @@ describe('loadConfig', () => {
     ['MQTT_HOST', 'broker.example'],
     ['MQTT_HOST', ''],
     ['MQTT_PORT', '3000'],
-    ['MQTT_URL', 'mqtt://broker'],
+    ['MQTT_URL', 'http://broker'],
+    ['MQTT_URL', 'mqtt://user:secret@broker'],
+    ['MQTT_SEATS', '0'],
+    ['MQTT_KEEPALIVE', '1'],
+    ['MQTT_SERVICES', 'maybe'],
+    ['MQTT_CLIENT_ID', 'a/b'],
+    ['MQTT_SHARE_GROUP', 'a/b'],
+    ['MQTT_CA', '/no/such/file.pem'],
+    ['DATABASE_URL', 'mysql://host/db'],
+    ['DATABASE_URL_FILE', '/no/such/file'],
     ['MQTT_DEVICE_RATE', 'fast'],
     ['TOPIC_PREFIX', 'a/b/c'],
     ['TOPIC_PREFIX', ''],
@@ -110,7 +151,7 @@ describe('loadConfig', () => {
   ])('refuses %s=%j and names it alone', (variable, value) => {
     const found = problems({ [variable]: value });
     expect(found).toHaveLength(1);
-    expect(found[0]).toMatch(new RegExp(`^${variable} `));
+    expect(found[0]).toMatch(new RegExp(`^${variable.replace(/_FILE$/, '')} `));
   });
 
   it('says how to use a broker elsewhere when MQTT_HOST is not this machine', () => {
@@ -124,13 +165,13 @@ describe('loadConfig', () => {
       MQTT_FOO: 'x',
       HTTP_PROXY: 'x',
       PATH: 'x',
-      MQTT_SEATS: '2',
+      MQTT_WS_ORIGINS: 'x',
     });
     expect(warnings.toSorted()).toEqual([
       'HTPP_PORT is no setting of Signalbox and is ignored; did you mean HTTP_PORT?',
       'MQTT_FOO is no setting of Signalbox and is ignored',
       'MQTT_PROT is no setting of Signalbox and is ignored; did you mean MQTT_PORT?',
-      'MQTT_SEATS has no effect in this version',
+      'MQTT_WS_ORIGINS has no effect in this version',
     ]);
   });
 

@@ -4,13 +4,14 @@ import { parseEnv } from 'node:util';
 import { validateSync } from 'class-validator';
 import { distance } from 'fastest-levenshtein';
 import { AccessConfig } from './access.config.js';
+import { BrokerConfig } from './broker.config.js';
 import { ConfigError, type ConfigProblem } from './config.error.js';
 import { HttpConfig } from './http.config.js';
 import { LogConfig } from './log.config.js';
 import { MqttConfig } from './mqtt.config.js';
 import { RetentionConfig } from './retention.config.js';
 import { crossProblems, UNAVAILABLE, WITHOUT_EFFECT } from './rules.js';
-import { settingsOf } from './setting.decorator.js';
+import { type SettingSpec, settingsOf } from './setting.decorator.js';
 import { StorageConfig } from './storage.config.js';
 import { TopicConfig } from './topic.config.js';
 
@@ -18,6 +19,7 @@ import { TopicConfig } from './topic.config.js';
 export const CONFIG_CLASSES = [
   HttpConfig,
   MqttConfig,
+  BrokerConfig,
   TopicConfig,
   StorageConfig,
   RetentionConfig,
@@ -52,7 +54,7 @@ export function loadConfig(environment: Environment = process.env, directory = p
   const get = <T extends ConfigClass>(type: T): InstanceType<T> => instances.get(type) as InstanceType<T>;
   const wrong = new Set(problems.map(({ variable }) => variable));
   const isWrong = (variable: string): boolean => wrong.has(variable);
-  problems.push(...crossProblems(get(HttpConfig), get(MqttConfig), get(TopicConfig), isWrong));
+  problems.push(...crossProblems(get, isWrong));
   if (problems.length > 0) throw new ConfigError(problems);
   return { get, warnings: [...withoutEffect(values), ...misspelt(values)] };
 }
@@ -64,12 +66,12 @@ function readEnvFile(path: string): Environment {
 function build(type: ConfigClass, values: Environment, problems: ConfigProblem[]): object {
   const instance: Record<string, unknown> = new type() as unknown as Record<string, unknown>;
   const unreadable = new Set<string>();
-  for (const { property, variable, fallback, parse } of settingsOf(type)) {
+  for (const spec of settingsOf(type)) {
     try {
-      instance[property] = parse(values[variable] ?? fallback);
+      instance[spec.property] = spec.parse(textOf(spec, values));
     } catch (error) {
-      unreadable.add(property);
-      problems.push({ variable, detail: (error as Error).message });
+      unreadable.add(spec.property);
+      problems.push({ variable: spec.variable, detail: (error as Error).message });
     }
   }
   for (const { property, constraints } of validateSync(instance)) {
@@ -80,17 +82,34 @@ function build(type: ConfigClass, values: Environment, problems: ConfigProblem[]
   return instance;
 }
 
+function textOf({ variable, fileVariable, fallback }: SettingSpec, values: Environment): string {
+  const path = fileVariable === null ? undefined : values[fileVariable];
+  if (!path) return values[variable] ?? fallback;
+  if (values[variable]) throw new Error(`is given twice: leave out either ${variable} or ${fileVariable}`);
+  try {
+    return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+  } catch (error) {
+    throw new Error(`${fileVariable} must be a file that can be read (${(error as NodeJS.ErrnoException).code})`, {
+      cause: error,
+    });
+  }
+}
+
 function withoutEffect(values: Environment): string[] {
   return WITHOUT_EFFECT.filter((name) => values[name]).map((name) => `${name} has no effect in this version`);
 }
 
 const WELL_KNOWN = new Set(['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY']);
-const OUR_PREFIX = /^(HTTP|MQTT|RETENTION|DEVICE|TOPIC|MESSAGE|LOG|ACCESS)_/;
+const OUR_PREFIX = /^(HTTP|MQTT|DATABASE|RETENTION|DEVICE|TOPIC|MESSAGE|LOG|ACCESS)_/;
 
 /** Names that look like ours but are not: within two edits of one of ours, or with one of our prefixes. */
 function misspelt(values: Environment): string[] {
   const known = [
-    ...CONFIG_CLASSES.flatMap((type) => settingsOf(type).map(({ variable }) => variable)),
+    ...CONFIG_CLASSES.flatMap((type) =>
+      settingsOf(type).flatMap(({ variable, fileVariable }) =>
+        fileVariable === null ? [variable] : [variable, fileVariable],
+      ),
+    ),
     ...Object.keys(UNAVAILABLE),
     ...WITHOUT_EFFECT,
   ];

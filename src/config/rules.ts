@@ -1,23 +1,18 @@
-import { isIP } from 'node:net';
+import { BrokerConfig } from './broker.config.js';
 import type { ConfigProblem } from './config.error.js';
-import type { HttpConfig } from './http.config.js';
-import type { MqttConfig } from './mqtt.config.js';
-import type { TopicConfig } from './topic.config.js';
+import { HttpConfig } from './http.config.js';
+import type { LoadedConfig } from './load-config.js';
+import { isLoopback } from './loopback.js';
+import { MqttConfig } from './mqtt.config.js';
+import { TopicConfig } from './topic.config.js';
 
 const OPEN =
   'must be on loopback (127.0.0.1, ::1 or localhost): without access keys a listener on a network is refused';
-const EXTERNAL = 'external brokers are not part of this version: leave it empty to use the embedded broker';
 const TLS = 'TLS listeners are not part of this version: it runs on loopback only';
 const KEYS = 'access keys are not part of this version: it runs on loopback only, in open mode';
 
 /** Settings that Signalbox knows but cannot honour yet: refused, because ignoring one would be a lie. */
 export const UNAVAILABLE: Readonly<Record<string, string>> = {
-  MQTT_URL: EXTERNAL,
-  MQTT_USERNAME: EXTERNAL,
-  MQTT_PASSWORD: EXTERNAL,
-  MQTT_PASSWORD_FILE: EXTERNAL,
-  DATABASE_URL: 'PostgreSQL is not part of this version: leave it empty to use SQLite in DATA_DIR',
-  DATABASE_URL_FILE: 'PostgreSQL is not part of this version: leave it empty to use SQLite in DATA_DIR',
   HTTP_TLS_CERT: TLS,
   HTTP_TLS_KEY: TLS,
   MQTT_TLS_PORT: TLS,
@@ -32,34 +27,17 @@ export const UNAVAILABLE: Readonly<Record<string, string>> = {
 
 /** Settings of parts that do not exist yet and whose absence changes nothing that does. Set, they are warned about. */
 export const WITHOUT_EFFECT: readonly string[] = [
-  'MQTT_CLIENT_ID',
-  'MQTT_KEEPALIVE',
-  'MQTT_CA',
-  'MQTT_CERT',
-  'MQTT_KEY',
   'MQTT_WS_ORIGINS',
-  'MQTT_SHARE_GROUP',
-  'MQTT_SEATS',
-  'MQTT_SERVICES',
   'HTTP_KEY_RATE',
   'WEBHOOK_ALLOW',
   'RETENTION_ROLLUPS',
   'RETENTION_AUDIT',
 ];
 
-/** True for an address or name that only this machine can reach. */
-function isLoopback(host: string): boolean {
-  if (isIP(host) === 4) return host.startsWith('127.');
-  return host === '::1' || host.toLowerCase() === 'localhost';
-}
-
 /** What is wrong with settings that could be read by themselves; `isWrong` tells of a variable that could not. */
-export function crossProblems(
-  http: HttpConfig,
-  mqtt: MqttConfig,
-  topics: TopicConfig,
-  isWrong: (variable: string) => boolean,
-): ConfigProblem[] {
+export function crossProblems(get: LoadedConfig['get'], isWrong: (variable: string) => boolean): ConfigProblem[] {
+  const http = get(HttpConfig);
+  const mqtt = get(MqttConfig);
   const problems: ConfigProblem[] = [];
   const check = (variables: readonly string[], rule: () => readonly ConfigProblem[]): void => {
     if (!variables.some(isWrong)) problems.push(...rule());
@@ -73,7 +51,18 @@ export function crossProblems(
       ? [{ variable: 'MQTT_PORT', detail: 'is the same as HTTP_PORT; the two listeners need a port each' }]
       : [],
   );
-  check(['TOPIC_PREFIX', 'DEVICE_TOPICS'], () => insideNative(topics));
+  check(['TOPIC_PREFIX', 'DEVICE_TOPICS'], () => insideNative(get(TopicConfig)));
+  check(['MQTT_URL', 'MQTT_CA', 'MQTT_CERT', 'MQTT_KEY'], () => tlsProblems(get(BrokerConfig)));
+  return problems;
+}
+
+function tlsProblems({ url, ca, cert, key }: BrokerConfig): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  if (cert && !key) problems.push({ variable: 'MQTT_KEY', detail: 'is missing: MQTT_CERT needs its private key' });
+  if (key && !cert) problems.push({ variable: 'MQTT_CERT', detail: 'is missing: MQTT_KEY needs its certificate' });
+  if ((ca || cert || key) && !(url && ['mqtts:', 'wss:'].includes(url.protocol))) {
+    problems.push({ variable: 'MQTT_URL', detail: 'must begin with mqtts:// or wss:// for certificates to be used' });
+  }
   return problems;
 }
 

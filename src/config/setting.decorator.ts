@@ -5,9 +5,13 @@ import { IsInt, Max, Min } from 'class-validator';
 export interface SettingSpec {
   readonly property: string;
   readonly variable: string;
+  /** The variable that names a file with the value instead; secrets only. */
+  readonly fileVariable: string | null;
   readonly fallback: string;
   readonly parse: (text: string) => unknown;
 }
+
+type Parse = SettingSpec['parse'];
 
 const specs = new WeakMap<object, SettingSpec[]>();
 
@@ -20,14 +24,19 @@ export function settingsOf(type: new () => object): readonly SettingSpec[] {
  * Binds a property to an environment variable. `parse` turns the text into the value and throws an Error that says what is
  * expected; class-validator decorators on the property then check the value.
  */
-export function Setting(
-  variable: string,
-  fallback: string,
-  parse: (text: string) => unknown = (text) => text,
-): PropertyDecorator {
+export function Setting(variable: string, fallback: string, parse: Parse = (text) => text): PropertyDecorator {
+  return bind(variable, null, fallback, parse);
+}
+
+/** A setting whose value may also stand in a file, named by the variable with `_FILE`. One line end after it is not part of it. */
+export function Secret(variable: string, fallback: string, parse: Parse = (text) => text): PropertyDecorator {
+  return bind(variable, `${variable}_FILE`, fallback, parse);
+}
+
+function bind(variable: string, fileVariable: string | null, fallback: string, parse: Parse): PropertyDecorator {
   return (target, property) => {
     const list = specs.get(target) ?? [];
-    specs.set(target, [...list, { property: String(property), variable, fallback, parse }]);
+    specs.set(target, [...list, { property: String(property), variable, fileVariable, fallback, parse }]);
   };
 }
 

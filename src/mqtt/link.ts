@@ -14,10 +14,29 @@ export type LinkStatus = 'starting' | 'up' | 'down' | 'stopped';
 /** What is counted on a link since the start, by name, such as `refused.topic`. */
 export type LinkCounters = Readonly<Record<string, number>>;
 
+/** What the present broker promises (GET /v1/capabilities); null where only its operator knows. */
+export interface LinkCapabilities {
+  readonly kind: 'embedded' | 'external';
+  /** Protocol versions that devices may speak. */
+  readonly mqttVersions: readonly ('3.1' | '3.1.1' | '5')[] | null;
+  /** The version that we speak with an external broker; null while it is away, and where the broker is embedded. */
+  readonly protocol: '3.1.1' | '5' | null;
+  /** Commands can reach the state DELIVERED: the broker tells us of the device's acknowledgement. */
+  readonly delivered: boolean;
+  /** What the acknowledgement of a device's publish means: stored in the database, or taken over by the broker. */
+  readonly acknowledgement: 'committed' | 'accepted-by-broker';
+  /** Who sends again what was not committed. */
+  readonly redelivery: 'device' | 'broker';
+  /** Whether retained messages and the sessions of devices survive a restart of the broker. */
+  readonly retainedSurviveRestart: boolean | null;
+  readonly sessionsSurviveRestart: boolean | null;
+}
+
 /** The one thing the transport knows of a broker. Two links implement it: the embedded broker and an external one. */
 export abstract class MqttLink {
   abstract readonly status: LinkStatus;
   abstract readonly counters: LinkCounters;
+  abstract readonly capabilities: LinkCapabilities;
   /** How many clients are connected, or null where the broker does not tell. */
   abstract readonly clients: number | null;
   /** Where clients reach the broker, such as `mqtt://127.0.0.1:1883`; known once started. */

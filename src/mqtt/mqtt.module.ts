@@ -1,34 +1,60 @@
 import { type DynamicModule, Module, type ModuleMetadata, type Type } from '@nestjs/common';
-import { EmbeddedLink } from './embedded/embedded.link.js';
+import { BrokerConfig } from '../config/broker.config.js';
+import { MqttConfig } from '../config/mqtt.config.js';
+import { TopicConfig } from '../config/topic.config.js';
 import { MqttLink } from './link.js';
 import { MqttServer } from './mqtt.server.js';
 import { MqttPublisher } from './publisher.js';
 import { RetainedStore } from './retained.store.js';
+import { SeatStore } from './seat.store.js';
 
 export interface MqttModuleOptions {
-  /** The class that keeps retained messages; made here, from providers that are global or come from `imports`. */
+  /** The class that keeps the embedded broker's retained messages; made here, from providers that are global or come from `imports`. */
   readonly retained: Type<RetainedStore>;
+  /** The class that leases the sessions at an external broker; made likewise. */
+  readonly seats: Type<SeatStore>;
   readonly imports?: NonNullable<ModuleMetadata['imports']>;
 }
 
+/** Each link is loaded only where it is used. */
+async function openLink(
+  broker: BrokerConfig,
+  mqtt: MqttConfig,
+  topics: TopicConfig,
+  retained: RetainedStore,
+  seats: SeatStore,
+): Promise<MqttLink> {
+  if (broker.url !== null) {
+    const { ExternalLink } = await import('./external/external.link.js');
+    return new ExternalLink(broker, topics, seats);
+  }
+  const { EmbeddedLink } = await import('./embedded/embedded.link.js');
+  return new EmbeddedLink(mqtt, topics, retained);
+}
+
 /**
- * All that knows MQTT. `mqtt/` knows no storage, so the application says once who keeps retained messages:
+ * All that knows MQTT. `mqtt/` knows no storage, so the application says once who keeps what:
  *
- *     imports: [MqttModule.register({ retained: RetainedRepository })]
+ *     imports: [MqttModule.register({ retained: RetainedRepository, seats: SeatRepository })]
  *     app.connectMicroservice({ strategy: app.get(MqttServer) }, { inheritAppConfig: true })
  *
  * Global: a feature injects {@link MqttPublisher} (or {@link MqttLink} for its state) without an import.
  */
 @Module({})
 export class MqttModule {
-  static register({ retained, imports = [] }: MqttModuleOptions): DynamicModule {
+  static register({ retained, seats, imports = [] }: MqttModuleOptions): DynamicModule {
     return {
       module: MqttModule,
       global: true,
       imports,
       providers: [
         { provide: RetainedStore, useClass: retained },
-        { provide: MqttLink, useClass: EmbeddedLink },
+        { provide: SeatStore, useClass: seats },
+        {
+          provide: MqttLink,
+          useFactory: openLink,
+          inject: [BrokerConfig, MqttConfig, TopicConfig, RetainedStore, SeatStore],
+        },
         MqttServer,
         MqttPublisher,
       ],

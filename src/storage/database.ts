@@ -1,4 +1,4 @@
-import type { CompiledQuery, Kysely } from 'kysely';
+import type { CompiledQuery, Kysely, RawBuilder } from 'kysely';
 import type { Lane, NewEvent, NewReading, NewReject, Verdict } from './log.js';
 import type { Schema } from './schema.js';
 
@@ -10,6 +10,25 @@ export interface StatementResult {
   readonly rows: readonly Record<string, unknown>[];
   /** Rows inserted, updated or deleted. */
   readonly changes: number;
+}
+
+/** Told to every replica after the commit of the job that carries it, such as that a seat is free. `detail`: at most 200 characters. */
+export interface News {
+  readonly topic: NewsTopic;
+  readonly detail: string;
+}
+
+export type NewsTopic = 'leases' | 'commands';
+
+/** What the present database promises (GET /v1/capabilities). */
+export interface DatabaseCapabilities {
+  readonly kind: 'sqlite' | 'postgresql';
+  /** Version of the library or server, such as `15.18`. */
+  readonly version: string;
+  /** Several replicas of Signalbox may use it at once. */
+  readonly shared: boolean;
+  /** What a commit survives: `power-loss`, or only a crash of Signalbox (`process-crash`) where the server is set so. */
+  readonly commitSurvives: 'power-loss' | 'process-crash';
 }
 
 export type DatabaseStatus = 'starting' | 'up' | 'down' | 'stopped';
@@ -26,12 +45,20 @@ export abstract class Database {
   abstract readonly scan: Kysely<Schema>;
   /** Compiles statements for {@link write}; executing through it is refused. */
   abstract readonly sql: Kysely<Schema>;
-  /** Runs the statements as one atomic job, resolving after the commit. Rejects with STORAGE_UNAVAILABLE where it did not commit (at once while the status is `down`), or the statement's own error. */
-  abstract write(job: readonly Statement[]): Promise<StatementResult[]>;
+  abstract readonly capabilities: DatabaseCapabilities;
+  /** The database's own clock in epoch milliseconds, for statements that several replicas must judge alike. */
+  abstract readonly now: RawBuilder<number>;
+  /** Runs the statements as one atomic job, resolving after the commit; `news` goes out with it. Calls that overlap may commit in any order. Rejects with STORAGE_UNAVAILABLE where it did not commit (at once while the status is `down`), or the statement's own error. */
+  abstract write(job: readonly Statement[], news?: News): Promise<StatementResult[]>;
   /** Appends readings to the log, with their latest values and devices, in the order given. One verdict per reading, after the commit. */
   abstract appendReadings(readings: readonly NewReading[], lane?: Lane): Promise<Verdict[]>;
   /** Appends device events to the log. One verdict per event, after the commit. */
   abstract appendEvents(events: readonly NewEvent[], lane?: Lane): Promise<Verdict[]>;
   /** Keeps rejects, in the order given; they are `stored` or `failed`, after the commit. */
   abstract appendRejects(rejects: readonly NewReject[], lane?: Lane): Promise<Verdict[]>;
+  /**
+   * Calls `listener` with the detail of every piece of news on `topic`, whichever replica committed it, and with null where
+   * some may have been missed. Returns what ends it. News only saves time: who listens also looks by itself now and then.
+   */
+  abstract onNews(topic: NewsTopic, listener: (detail: string | null) => void): () => void;
 }

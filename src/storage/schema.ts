@@ -17,6 +17,8 @@ export interface Schema {
   retained: RetainedTable;
   commands: CommandTable;
   command_history: CommandHistoryTable;
+  idempotency_keys: IdempotencyKeyTable;
+  leases: LeaseTable;
 }
 
 /** `log` gives the positions of readings and events; the next value is stored, never derived from what retention left. */
@@ -161,4 +163,20 @@ interface CommandHistoryTable {
   at: number;
   attempt: number | null;
   by: string | null;
+}
+
+/** Keys of requests that may be repeated, kept 24 h. Primary key (caller, key). `fingerprint`: hash of the request that it came with. */
+interface IdempotencyKeyTable {
+  caller: string;
+  key: string;
+  fingerprint: string;
+  command_id: string;
+  created_at: number;
+}
+
+/** Work that one replica at a time may own. Primary key `name`; it may be taken from `expires_at` on, by the database's clock. */
+interface LeaseTable {
+  name: string;
+  holder: string;
+  expires_at: number;
 }

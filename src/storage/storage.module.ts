@@ -1,21 +1,37 @@
 import { Global, Module } from '@nestjs/common';
+import { BrokerConfig } from '../config/broker.config.js';
 import { RetentionConfig } from '../config/retention.config.js';
 import { StorageConfig } from '../config/storage.config.js';
 import { Database } from './database.js';
 import { Retention } from './retention.js';
-import { SqliteDatabase } from './sqlite/sqlite.database.js';
-import { SqliteRetention } from './sqlite/sqlite.retention.js';
+
+/** Each database is loaded only where it is used. With the embedded broker a PostgreSQL database is ours alone. */
+async function openDatabase(config: StorageConfig, broker: BrokerConfig): Promise<Database> {
+  if (config.databaseUrl !== null) {
+    const { PostgresDatabase } = await import('./postgres/postgres.database.js');
+    return new PostgresDatabase(config.databaseUrl, {
+      exclusive: broker.url === null,
+    });
+  }
+  const { SqliteDatabase } = await import('./sqlite/sqlite.database.js');
+  return new SqliteDatabase(config);
+}
+
+async function openRetention(database: Database, config: RetentionConfig): Promise<Retention> {
+  if (database.capabilities.kind === 'postgresql') {
+    const { PostgresRetention } = await import('./postgres/postgres.retention.js');
+    return new PostgresRetention(database, config);
+  }
+  const { SqliteRetention } = await import('./sqlite/sqlite.retention.js');
+  return new SqliteRetention(database, config);
+}
 
 /** Provides {@link Database} everywhere, open from module initialisation to application shutdown. */
 @Global()
 @Module({
   providers: [
-    { provide: Database, useFactory: (config: StorageConfig) => new SqliteDatabase(config), inject: [StorageConfig] },
-    {
-      provide: Retention,
-      useFactory: (database: Database, config: RetentionConfig) => new SqliteRetention(database, config),
-      inject: [Database, RetentionConfig],
-    },
+    { provide: Database, useFactory: openDatabase, inject: [StorageConfig, BrokerConfig] },
+    { provide: Retention, useFactory: openRetention, inject: [Database, RetentionConfig] },
   ],
   exports: [Database],
 })

@@ -60,7 +60,7 @@ describe('CONNECT', () => {
     expect(await refused(encode(connectPacket('a', { protocolVersion: 5 })))).toBe(1);
     expect(box.counter('refused.protocol')).toBe(before + 1);
     const warning = box.warnings.find(({ reason }) => reason === 'refused.protocol')!;
-    expect(warning['detail']).toMatch(/choose 3\.1\.1.*MQTT_URL.*not part of this version/);
+    expect(warning['detail']).toMatch(/choose 3\.1\.1.*MQTT_URL.*speaks MQTT 5/);
   });
 
   it.each([

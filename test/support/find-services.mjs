@@ -1,8 +1,8 @@
 // What the suite needs besides Node: real brokers and clients of other makes. Plain JavaScript, because it runs before the
 // build (scripts/test-services.mjs), inside Jest's reporter and inside the tests.
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
 
 // Debian keeps mosquitto in /usr/sbin, which is not in everybody's PATH.
 const directories = [
@@ -32,16 +32,31 @@ function pythonWithPaho() {
   return null;
 }
 
-/** Debian package of each service. */
-export const packages = { mosquitto: 'mosquitto', mosquittoClients: 'mosquitto-clients', paho: 'python3-paho-mqtt' };
+/** Debian keeps the server's programs in a directory per version, out of PATH. */
+function postgresDirectory() {
+  const root = '/usr/lib/postgresql';
+  const versions = existsSync(root) ? readdirSync(root).filter((name) => /^\d+$/.test(name)) : [];
+  const newestFirst = versions.toSorted((a, b) => b - a).map((version) => join(root, version, 'bin'));
+  const initdb = executable('initdb');
+  return [...newestFirst, ...(initdb ? [dirname(initdb)] : [])].find((bin) => existsSync(join(bin, 'initdb'))) ?? null;
+}
 
-/** Where each service is (`mosquittoClients`: mosquitto_pub; `paho`: the Python that has it), null where it is not. */
+/** Debian package of each service. */
+export const packages = {
+  mosquitto: 'mosquitto',
+  mosquittoClients: 'mosquitto-clients',
+  paho: 'python3-paho-mqtt',
+  postgres: 'postgresql',
+};
+
+/** Where each service is (`mosquittoClients`: mosquitto_pub; `paho`: the Python that has it; `postgres`: the directory of initdb and postgres), null where it is not. */
 export function findServices() {
   const publisher = executable('mosquitto_pub');
   return {
     mosquitto: executable('mosquitto'),
     mosquittoClients: publisher && executable('mosquitto_sub') ? publisher : null,
     paho: pythonWithPaho(),
+    postgres: postgresDirectory(),
   };
 }
 

@@ -22,7 +22,7 @@ export class AccessRules {
     if (protocolVersion === 5) {
       const detail =
         'this broker speaks MQTT 3.1 and 3.1.1: choose 3.1.1 in the client (protocol version 4); ' +
-        'a broker elsewhere that speaks MQTT 5 (MQTT_URL) is not part of this version yet';
+        'or set MQTT_URL to a broker elsewhere that speaks MQTT 5';
       return { returnCode: 1, why: 'protocol', detail };
     }
     if (clientId === '' ? !clean : !isDeviceId(clientId)) {
@@ -55,7 +55,7 @@ export class AccessRules {
     if (filter.startsWith('$share/')) {
       return (
         'this broker has no shared subscriptions: subscribe to the filter behind the group name; ' +
-        'a broker elsewhere that has them (MQTT_URL) is not part of this version yet'
+        'or set MQTT_URL to a broker elsewhere that has them'
       );
     }
     return filter.startsWith('$') ? 'it starts with $, which is reserved for the broker' : filterProblem(filter);

@@ -1,6 +1,5 @@
 import type { EventEmitter } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { Injectable } from '@nestjs/common';
 import type {
   AedesPublishPacket,
   Client,
@@ -11,7 +10,7 @@ import type {
 } from 'aedes';
 import { MqttConfig } from '../../config/mqtt.config.js';
 import { TopicConfig } from '../../config/topic.config.js';
-import { type Delivery, type LinkCounters, type LinkStatus, MqttLink } from '../link.js';
+import { type Delivery, type LinkCapabilities, type LinkCounters, type LinkStatus, MqttLink } from '../link.js';
 import type { OutboundMessage } from '../message.js';
 import { MqttErrors } from '../mqtt.errors.js';
 import { RetainedStore } from '../retained.store.js';
@@ -42,9 +41,20 @@ const BACKLOG = 8_192;
 /** The parser that aedes keeps per client: the only place where a whole SUBSCRIBE packet is seen. Pinned by a test. */
 type ClientWithParser = Client & { readonly _parser: EventEmitter };
 
+const CAPABILITIES: LinkCapabilities = {
+  kind: 'embedded',
+  mqttVersions: ['3.1', '3.1.1'],
+  protocol: null,
+  delivered: false,
+  acknowledgement: 'committed',
+  redelivery: 'device',
+  retainedSurviveRestart: true,
+  sessionsSurviveRestart: false,
+};
+
 /** The embedded broker: aedes in this process behind a TCP listener, guarded and bounded. */
-@Injectable()
 export class EmbeddedLink extends MqttLink {
+  override readonly capabilities = CAPABILITIES;
   private state: LinkStatus = 'starting';
   private address: string | null = null;
   private readonly connections = new WeakMap<Client, Connection>();

@@ -1,8 +1,17 @@
 import { Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import { Kysely } from 'kysely';
+import { Kysely, sql } from 'kysely';
 import type { StorageConfig } from '../../config/storage.config.js';
-import { Database, type DatabaseStatus, type Statement, type StatementResult } from '../database.js';
+import {
+  Database,
+  type DatabaseCapabilities,
+  type DatabaseStatus,
+  type News,
+  type NewsTopic,
+  type Statement,
+  type StatementResult,
+} from '../database.js';
 import type { Lane, NewEvent, NewReading, NewReject, Verdict } from '../log.js';
+import { NewsBoard } from '../news-board.js';
 import type { Schema } from '../schema.js';
 import { StatementError, unavailable } from '../storage.errors.js';
 import { packEvents, packReadings, packRejects, splitRows, unpackVerdicts } from './append.codec.js';
@@ -32,12 +41,15 @@ export class SqliteDatabase extends Database implements OnModuleInit, OnApplicat
   readonly sql = new Kysely<Schema>({
     dialect: new ThreadDialect(() => Promise.reject(new Error('this connection only compiles'))),
   });
+  readonly now = sql<number>`cast(unixepoch('subsec') * 1000 as integer)`;
+  private readonly news = new NewsBoard();
   private readonly logger = new Logger('Storage');
   private readonly writer: WorkerLink<Batch, BatchReply>;
   private readonly pointReader: SqliteReader;
   private readonly scanReader: SqliteReader;
   private readonly commits: GroupCommit;
   private state: DatabaseStatus = 'starting';
+  private version = '';
   private probe: NodeJS.Timeout | undefined;
   private closing: Promise<void> | null = null;
   private readonly stop = new Int32Array(new SharedArrayBuffer(4));
@@ -81,6 +93,8 @@ export class SqliteDatabase extends Database implements OnModuleInit, OnApplicat
     prepareDataDirectory(this.config.dataDir);
     await this.writer.start();
     await Promise.all([this.pointReader.start(), this.scanReader.start()]);
+    const { rows } = await sql<{ version: string }>`select sqlite_version() as version`.execute(this.point);
+    this.version = rows[0]!.version;
     this.state = 'up';
   }
 
@@ -94,16 +108,27 @@ export class SqliteDatabase extends Database implements OnModuleInit, OnApplicat
     return this.closing;
   }
 
-  async write(job: readonly Statement[]): Promise<StatementResult[]> {
+  get capabilities(): DatabaseCapabilities {
+    return { kind: 'sqlite', version: this.version, shared: false, commitSurvives: 'power-loss' };
+  }
+
+  onNews(topic: NewsTopic, listener: (detail: string | null) => void): () => void {
+    return this.news.onNews(topic, listener);
+  }
+
+  async write(job: readonly Statement[], news?: News): Promise<StatementResult[]> {
     if (job.length === 0) return [];
     if (this.state === 'down') throw unavailable('the database does not commit at present');
     let size = 0;
-    const statements = job.map(({ sql, parameters }) => {
-      size += sql.length;
-      return { sql, parameters: parameters.map((value) => ((size += sizeOf(value)), portable(value))) };
+    const statements = job.map(({ sql: text, parameters }) => {
+      size += text.length;
+      return { sql: text, parameters: parameters.map((value) => ((size += sizeOf(value)), portable(value))) };
     });
     const result = await this.submit({ kind: 'job', statements }, statements.length, size, 'prompt');
-    if (result.kind === 'job') return result.results;
+    if (result.kind === 'job') {
+      if (news) this.news.tell(news);
+      return result.results;
+    }
     if (result.kind === 'error') throw new StatementError(result.error.code, result.error.message);
     throw new Error('a job was answered like an append');
   }

@@ -5,6 +5,7 @@ import { Test } from '@nestjs/testing';
 import { HttpRefusals } from '../../../src/common/http-refusals.js';
 import { ProblemFilter } from '../../../src/common/problem.filter.js';
 import { TopicTemplate } from '../../../src/common/topic.js';
+import { BrokerConfig } from '../../../src/config/broker.config.js';
 import { MqttConfig } from '../../../src/config/mqtt.config.js';
 import { TopicConfig } from '../../../src/config/topic.config.js';
 import { MqttLink } from '../../../src/mqtt/link.js';
@@ -14,7 +15,9 @@ import { MqttServer } from '../../../src/mqtt/mqtt.server.js';
 import { OnTopic } from '../../../src/mqtt/on-topic.decorator.js';
 import { MqttPublisher } from '../../../src/mqtt/publisher.js';
 import { RetainedStore } from '../../../src/mqtt/retained.store.js';
+import { SeatStore } from '../../../src/mqtt/seat.store.js';
 import { MemoryRetainedStore } from './memory-retained.store.js';
+import { MemorySeatStore } from './memory-seat.store.js';
 
 /** What a handler got: which handler, and the messages of each of its batches. */
 export interface Batch {
@@ -95,6 +98,9 @@ export interface BoxOptions {
   readonly port?: number;
   readonly deviceRate?: number;
   readonly store?: MemoryRetainedStore;
+  readonly seats?: MemorySeatStore;
+  /** Settings of an external broker; with a `url` the box uses that one. */
+  readonly broker?: Partial<BrokerConfig>;
   readonly controllers?: Type[];
 }
 
@@ -114,6 +120,20 @@ export interface Box {
   close(): Promise<void>;
 }
 
+const BROKER_DEFAULTS: Partial<BrokerConfig> = {
+  url: null,
+  username: '',
+  password: '',
+  clientId: '',
+  keepalive: 30,
+  ca: null,
+  cert: null,
+  key: null,
+  shareGroup: 'signalbox',
+  seats: 4,
+  services: 'auto',
+};
+
 function topicConfig(): TopicConfig {
   const deviceTopics = [
     { telemetry: new TopicTemplate('poc/{deviceId}/sensor'), command: new TopicTemplate('poc/{deviceId}/control') },
@@ -128,6 +148,7 @@ function topicConfig(): TopicConfig {
 
 export async function startBox(options: BoxOptions = {}): Promise<Box> {
   const { host = '127.0.0.1', port = 0, deviceRate = 0, store = new MemoryRetainedStore() } = options;
+  const { seats = new MemorySeatStore(), broker = {} } = options;
   const config = Object.assign(new MqttConfig(), { host, port, deviceRate });
   const recorder = new Recorder();
   const warnings: Warning[] = [];
@@ -136,12 +157,15 @@ export async function startBox(options: BoxOptions = {}): Promise<Box> {
   const logger: LoggerService = { log: ignore, error: ignore, warn };
   const settings = [
     { provide: MqttConfig, useValue: config },
+    { provide: BrokerConfig, useValue: Object.assign(new BrokerConfig(), BROKER_DEFAULTS, broker) },
     { provide: TopicConfig, useValue: topicConfig() },
   ];
   @Module({ providers: settings, exports: settings })
   class SettingsModule {}
   @Module({
-    imports: [MqttModule.register({ retained: MemoryRetainedStore, imports: [SettingsModule] })],
+    imports: [
+      MqttModule.register({ retained: MemoryRetainedStore, seats: MemorySeatStore, imports: [SettingsModule] }),
+    ],
     controllers: [TelemetryController, PresenceController, ...(options.controllers ?? [])],
     // As in the application: a global filter that is made for HTTP must not take the errors of message handlers.
     providers: [
@@ -153,6 +177,8 @@ export async function startBox(options: BoxOptions = {}): Promise<Box> {
   const testing = await Test.createTestingModule({ imports: [BoxModule] })
     .overrideProvider(RetainedStore)
     .useValue(store)
+    .overrideProvider(SeatStore)
+    .useValue(seats)
     .compile();
   const app = testing.createNestApplication<NestFastifyApplication>(new FastifyAdapter(), { logger });
   const strategy = app.get(MqttServer);
