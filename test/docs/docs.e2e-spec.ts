@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { errorCatalogue } from '../../src/common/errors.js';
+import '../../src/app.module.js';
 import { CONFIG_CLASSES } from '../../src/config/load-config.js';
 import { settingsOf } from '../../src/config/setting.decorator.js';
 
@@ -25,7 +26,7 @@ function firstCells(markdown: string, heading: string): string[][] {
 describe('docs/errors.md', () => {
   const markdown = read('docs/errors.md');
 
-  // The catalogue knows what has been loaded, and the application loads some parts only where they are used.
+  // The application loads some parts only where they are used.
   beforeAll(async () => {
     const files = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((path) =>
       path.endsWith('.errors.ts'),
