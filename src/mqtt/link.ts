@@ -43,7 +43,7 @@ export abstract class MqttLink {
   abstract readonly urls: readonly string[];
   /** Opens the link. Every message that matches one of `filters` is handed to `deliver`. Rejects with a message that says what to do. */
   abstract start(filters: readonly string[], deliver: (delivery: Delivery) => void): Promise<void>;
-  /** Resolves once the broker accepted the message (and, where it matches a filter of ours, our own handlers committed it). */
+  /** Resolves once the broker accepted the message (and, where it is embedded and a filter of ours matches, our own handlers committed it). */
   abstract publish(message: OutboundMessage): Promise<void>;
   /** Takes nothing more in; what is in flight may still finish and be acknowledged. */
   abstract stopIntake(): Promise<void>;

@@ -57,18 +57,17 @@ class BatchRoute extends HandlerRoute {
 
   /** Adds a message; returns what is to be handed on now because it is full. */
   add(message: TopicMessage, pending: Pending): Gathering | null {
-    const { clientId } = message;
+    // An external broker does not tell who published: then the device that the topic names stands for its client.
+    const sender = message.clientId ?? message.params['deviceId'] ?? message.topic;
     let gathering = this.shared;
-    if (clientId !== null) {
-      const share = (this.shares.get(clientId) ?? 0) + message.payload.length;
-      this.shares.set(clientId, share);
-      if (share >= MAX_SHARE || this.isBulk(message.payload)) gathering = this.apartOf(clientId);
-    }
+    const share = (this.shares.get(sender) ?? 0) + message.payload.length;
+    this.shares.set(sender, share);
+    if (share >= MAX_SHARE || this.isBulk(message.payload)) gathering = this.apartOf(sender);
     gathering.messages.push(message);
     gathering.pending.push(pending);
     if (gathering.messages.length < MAX_BATCH) return null;
     if (gathering === this.shared) this.shared = { messages: [], pending: [] };
-    else this.apart.delete(clientId!);
+    else this.apart.delete(sender);
     return gathering;
   }
 
@@ -81,9 +80,9 @@ class BatchRoute extends HandlerRoute {
     return all;
   }
 
-  private apartOf(clientId: string): Gathering {
-    let gathering = this.apart.get(clientId);
-    if (!gathering) this.apart.set(clientId, (gathering = { messages: [], pending: [] }));
+  private apartOf(sender: string): Gathering {
+    let gathering = this.apart.get(sender);
+    if (!gathering) this.apart.set(sender, (gathering = { messages: [], pending: [] }));
     return gathering;
   }
 }
@@ -136,8 +135,8 @@ export class MqttServer extends Server {
 
   /** Takes nothing more in, waits up to 8 s for the handlers that run, lets their acknowledgements out, closes the link. */
   override async close(): Promise<void> {
-    await this.link.stopIntake();
-    await this.idle();
+    // Beside each other, because a link may wait for acknowledgements before it leaves its broker.
+    await Promise.all([this.link.stopIntake(), this.idle()]);
     await this.link.close();
   }
 

@@ -3,5 +3,6 @@ import { startBox } from './support/box.js';
 
 describeLink('the embedded broker', async () => {
   const box = await startBox();
-  return { url: box.link.urls[0]!, recorder: box.recorder, publisher: box.publisher, close: () => box.close() };
+  const { recorder, publisher, link } = box;
+  return { url: link.urls[0]!, recorder, publisher, ordered: true, close: () => box.close() };
 });

@@ -1,0 +1,71 @@
+import type { IClientOptions, MqttClient } from 'mqtt';
+import type { ProtocolVersion } from './protocol-choice.js';
+import { Reader, type ReaderParts, type ReaderSpec } from './reader.js';
+
+const TOPIC = 'services/signalbox/status';
+/** How long the broker waits for a replica that takes over before it publishes the will (MQTT 5). */
+const WILL_DELAY_S = 15;
+/** "Disconnect with Will Message" (MQTT 5, 3.14.2.1): it is published after its delay, unless the session goes on before. */
+const WITH_WILL = 0x04;
+
+/**
+ * The one normal subscription, to `up/status`: shared ones get no retained messages. Its connection also tells on
+ * `services/signalbox/status`, retained, whether any replica is there.
+ */
+export class StatusReader {
+  private readonly reader: Reader;
+  private client: MqttClient | null = null;
+  private readonly note: (error: Error) => void;
+
+  constructor(
+    parts: ReaderParts,
+    spec: Pick<ReaderSpec, 'clientId' | 'filters' | 'judge' | 'onStop' | 'beforeRedial'>,
+  ) {
+    this.reader = new Reader(parts, {
+      ...spec,
+      name: 'status',
+      shared: false,
+      settings,
+      onReady: (client) => {
+        this.client = client;
+        this.tell(client, true);
+      },
+    });
+    this.note = (error) =>
+      parts.line.journal.note('refused.birth', 'the broker does not let us publish our status', () => ({
+        detail: error.message,
+        hint: `Allow this login to publish to ${TOPIC}.`,
+      }));
+  }
+
+  get isReady(): boolean {
+    return this.reader.isReady;
+  }
+
+  open(): void {
+    this.reader.open();
+  }
+
+  cut(): void {
+    this.reader.cut();
+  }
+
+  /** The last replica says that it goes. Else the broker says so for us, if none takes over in time (MQTT 5 only). */
+  async leave(isLast: boolean): Promise<void> {
+    const { client } = this;
+    const version = client?.options.protocolVersion;
+    if (isLast && client?.connected && this.reader.isReady) this.tell(client, false);
+    await this.reader.leave(!isLast && version === 5 ? WITH_WILL : undefined);
+  }
+
+  private tell(client: MqttClient, online: boolean): void {
+    client.publish(TOPIC, JSON.stringify({ online }), { qos: 1, retain: true }, (error) => {
+      if (error && client.connected) this.note(error);
+    });
+  }
+}
+
+function settings(version: ProtocolVersion): Pick<IClientOptions, 'will'> {
+  const will = { topic: TOPIC, payload: Buffer.from(JSON.stringify({ online: false })), qos: 1 as const, retain: true };
+  return { will: version === 5 ? { ...will, properties: { willDelayInterval: WILL_DELAY_S } } : will };
+}
