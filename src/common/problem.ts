@@ -6,7 +6,7 @@ import type { HttpRefusals } from './http-refusals.js';
 import { JsonError } from './json.js';
 
 /** The problem document of RFC 9457 as Signalbox sends it. */
-interface Problem {
+export interface Problem {
   readonly type: string;
   readonly title: string;
   readonly status: number;
@@ -15,6 +15,8 @@ interface Problem {
   readonly code: string;
   readonly requestId: string;
   readonly errors?: readonly ErrorDetail[];
+  /** Whole seconds; over HTTP the header Retry-After says it. */
+  readonly retryAfter?: number;
 }
 
 /** The media type of a problem document. */
@@ -45,7 +47,8 @@ export function sendProblem(
     .send(problemBytes(error, path, request.id));
 }
 
-function problemOf(error: DomainError, instance: string, requestId: string): Problem {
+/** The problem document for a coded error; `instance` is the path or topic that it is about. */
+export function problemOf(error: DomainError, instance: string, requestId: string): Problem {
   const { errors, extra } = error.options;
   return {
     ...extra,

@@ -2,12 +2,15 @@ import { Injectable } from '@nestjs/common';
 import { BaseRpcContext, type MessageHandler, Server } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { matchesFilter } from '../common/topic.js';
+import { BrokerConfig } from '../config/broker.config.js';
 import { TopicConfig } from '../config/topic.config.js';
+import type { DecodeRequest } from './envelope.js';
 import { HandlerRoute, type Match, matchRoutes } from './handler-route.js';
 import { type Delivery, MqttLink } from './link.js';
 import type { TopicMessage } from './message.js';
 import { MQTT_TRANSPORT } from './mqtt-transport.js';
 import type { HandlerRole, IsBulk } from './on-topic.decorator.js';
+import { type RequestCounts, RequestDesk, RequestRoute } from './request.desk.js';
 import { TopicCache } from './topic-cache.js';
 
 /** How long a stop waits for handlers that still run. */
@@ -90,14 +93,18 @@ class BatchRoute extends HandlerRoute {
 /**
  * The MQTT transport of Nest: gives the handlers of `@OnTopic` all messages of one turn of the event loop at once, and
  * acknowledges a message when every handler that got it has resolved. One that rejects drops the sender's connection.
+ * Requests of other services (`@OnRequest`) are handled and acknowledged one by one.
  */
 @Injectable()
 export class MqttServer extends Server {
   override readonly transportId = MQTT_TRANSPORT;
   // Our own filter and the link deal with errors; Nest need not log them a second time.
   override readonly propagatesEventHandlerErrors = true;
-  private readonly routes: BatchRoute[] = [];
-  private readonly routesOf = new TopicCache<readonly Match<BatchRoute>[]>((topic) => matchRoutes(this.routes, topic));
+  private readonly routes: (BatchRoute | RequestRoute)[] = [];
+  private readonly routesOf = new TopicCache<readonly Match<BatchRoute | RequestRoute>[]>((topic) =>
+    matchRoutes(this.routes, topic),
+  );
+  private readonly desk = new RequestDesk((message) => this.link.publish(message));
   private readonly gathered = new Set<BatchRoute>();
   private running = 0;
   private readonly statusFilter: string;
@@ -106,9 +113,15 @@ export class MqttServer extends Server {
   constructor(
     private readonly link: MqttLink,
     private readonly topics: TopicConfig,
+    private readonly broker: BrokerConfig,
   ) {
     super();
     this.statusFilter = `${topics.prefix}/+/up/status`;
+  }
+
+  /** Requests of other services since the start. */
+  get requests(): RequestCounts {
+    return this.desk.counts;
   }
 
   /** Called by Nest for each handler. Handlers of one template are kept apart, because each has its own role and verdict. */
@@ -118,8 +131,15 @@ export class MqttServer extends Server {
     isEventHandler = false,
     extras: Record<string, unknown> = {},
   ): void {
-    if (typeof pattern !== 'string' || !isEventHandler || typeof extras['role'] !== 'string') {
-      throw new Error(`the MQTT transport takes handlers of @OnTopic only, not ${JSON.stringify(pattern)}`);
+    const { decode } = extras;
+    if (typeof pattern !== 'string' || (isEventHandler ? typeof extras['role'] !== 'string' : !decode)) {
+      throw new Error(`the MQTT transport takes handlers of @OnTopic and @OnRequest, not ${JSON.stringify(pattern)}`);
+    }
+    if (!isEventHandler) {
+      if (!this.broker.answersServices) return;
+      this.routes.push(new RequestRoute(pattern, decode as DecodeRequest, this.topics, callback));
+      super.addHandler(pattern, callback, isEventHandler, extras);
+      return;
     }
     this.routes.push(
       new BatchRoute(pattern, extras['role'] as HandlerRole, extras['isBulk'] as IsBulk, this.topics, callback),
@@ -164,6 +184,10 @@ export class MqttServer extends Server {
     if (this.gathered.size === 0) setImmediate(this.flush);
     const pending = new Pending(delivery, matches.length);
     for (const { route, params } of matches) {
+      if (route instanceof RequestRoute) {
+        void this.answer(route, pending);
+        continue;
+      }
       const copy: TopicMessage = {
         topic: message.topic,
         payload: message.payload,
@@ -196,6 +220,20 @@ export class MqttServer extends Server {
     } catch (error) {
       const cause = error instanceof Error ? error : new Error(String(error));
       for (const one of pending) one.delivery.fail(cause);
+    } finally {
+      this.running--;
+      if (this.isIdle()) this.onIdle?.();
+    }
+  }
+
+  private async answer(route: RequestRoute, pending: Pending): Promise<void> {
+    const { delivery } = pending;
+    this.running++;
+    try {
+      await this.desk.take(route, delivery.message);
+      if (--pending.left === 0) delivery.ack();
+    } catch (error) {
+      delivery.fail(error as Error);
     } finally {
       this.running--;
       if (this.isIdle()) this.onIdle?.();
