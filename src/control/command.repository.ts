@@ -3,6 +3,7 @@ import type { Json } from '../common/json.js';
 import { Database, type Statement } from '../storage/database.js';
 import type { Command, CommandChange, CommandStatus } from './command.js';
 import { COMMAND_RANK } from './command.js';
+import { KEY_KEPT_MS, type KeyedRequest, type RequestKey } from './idempotency.js';
 
 /** Settings of a command that its answers and retries will need. Times in milliseconds. */
 export interface CommandPolicy {
@@ -18,8 +19,16 @@ export interface CommandPolicy {
 export class CommandRepository {
   constructor(private readonly database: Database) {}
 
-  /** Stores a new PENDING command together with `alongside`; resolves after the commit. */
-  async create(command: Command, policy: CommandPolicy, alongside: Statement): Promise<void> {
+  /**
+   * Stores a new PENDING command together with `alongside` and, where it has one, its key; resolves after the commit. Rejects,
+   * with nothing stored, where the key is taken.
+   */
+  async create(
+    command: Command,
+    policy: CommandPolicy,
+    alongside: Statement,
+    keyed: KeyedRequest | null,
+  ): Promise<void> {
     await this.database.write([
       alongside,
       this.database.sql
@@ -53,7 +62,23 @@ export class CommandRepository {
         })
         .compile(),
       this.historyEntry(command.id, { status: command.status, at: command.createdAt }),
+      ...(keyed ? this.claim(keyed, command) : []),
     ]);
+  }
+
+  /** What was asked for under a key that is still remembered at `now`, or null. */
+  async findKey(
+    { caller, key }: RequestKey,
+    now: number,
+  ): Promise<{ readonly commandId: string; readonly fingerprint: string } | null> {
+    const row = await this.database.point
+      .selectFrom('idempotency_keys')
+      .select(['command_id as commandId', 'fingerprint'])
+      .where('caller', '=', caller)
+      .where('key', '=', key)
+      .where('created_at', '>', now - KEY_KEPT_MS)
+      .executeTakeFirst();
+    return row ?? null;
   }
 
   /** Counts a send that is about to begin; resolves with its number (from 1) after the commit. */
@@ -112,6 +137,22 @@ export class CommandRepository {
         ...(attempt === null ? {} : { attempt }),
       })),
     };
+  }
+
+  /** Takes the key for the command, from an earlier one only where that is forgotten. */
+  private claim({ caller, key, fingerprint }: KeyedRequest, { id, createdAt }: Command): Statement[] {
+    return [
+      this.database.sql
+        .deleteFrom('idempotency_keys')
+        .where('caller', '=', caller)
+        .where('key', '=', key)
+        .where('created_at', '<=', createdAt - KEY_KEPT_MS)
+        .compile(),
+      this.database.sql
+        .insertInto('idempotency_keys')
+        .values({ caller, key, fingerprint, command_id: id, created_at: createdAt })
+        .compile(),
+    ];
   }
 
   /** Adds nothing where the command already has that rank, so that it may stand beside the guarded update in one job. */

@@ -15,7 +15,7 @@ export class ControlHttpController {
     @Body() { command: type, deviceId, params }: ControlDto,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<CommandResource> {
-    const command = await this.control.send({ deviceId, type, params });
+    const { command } = await this.control.send({ deviceId, type, params });
     void reply.header('location', `/v1/commands/${command.id}`);
     return { command: type, ...commandResource(command) };
   }

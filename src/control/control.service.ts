@@ -8,12 +8,19 @@ import type { DeviceLink } from '../storage/log.js';
 import { type Command, foreignPayload, isFinalWhenSent, MAX_PARAMS_BYTES, nativePayload } from './command.js';
 import { CommandRepository } from './command.repository.js';
 import { ControlErrors } from './control.errors.js';
+import { fingerprintOf, type KeyedRequest, type RequestKey } from './idempotency.js';
 
 /** A command to be sent. `params` is a JSON object of at most 32 KiB. */
 export interface CommandRequest {
   readonly deviceId: string;
   readonly type: string;
-  readonly params: Readonly<Record<string, Json>>;
+  readonly params: { readonly [name: string]: Json };
+}
+
+/** A command that was asked for; `replayed` where an earlier request with the same key had made it. */
+export interface SentCommand {
+  readonly command: Command;
+  readonly replayed: boolean;
 }
 
 const DEFAULTS = { ttlMs: 60_000, resultTimeoutMs: 30_000, maxAttempts: 3 };
@@ -31,12 +38,34 @@ export class ControlService implements BeforeApplicationShutdown {
     private readonly topics: TopicConfig,
   ) {}
 
-  /** Stores the command and begins to send it; resolves with the PENDING command once it is committed. Throws BAD_COMMAND. */
-  async send({ deviceId, type, params }: CommandRequest): Promise<Command> {
+  /**
+   * Stores the command and begins to send it; resolves with the PENDING command once it is committed. Where a request with
+   * the same `key` and content came within 24 h, on whichever replica, nothing is stored or sent, and its command is given as
+   * it is now. Throws BAD_COMMAND, and IDEMPOTENCY_KEY_REUSED where the content is another.
+   */
+  async send(request: CommandRequest, key: RequestKey | null = null): Promise<SentCommand> {
+    const keyed = key && { ...key, fingerprint: fingerprintOf({ ...request }) };
+    const earlier = keyed && (await this.replay(keyed));
+    if (earlier) return { command: earlier, replayed: true };
+    const command = await this.commandFor(request);
+    try {
+      await this.create(command, keyed);
+    } catch (error) {
+      // Another request with this key was committed first, so that nothing of this one was.
+      const first = keyed && (await this.replay(keyed));
+      if (!first) throw error;
+      // Unless it is this one, whose commit was answered late: then nobody else sends it.
+      if (first.id !== command.id) return { command: first, replayed: true };
+    }
+    this.track(this.publish(command));
+    return { command, replayed: false };
+  }
+
+  private async commandFor({ deviceId, type, params }: CommandRequest): Promise<Command> {
     const link = (await this.devices.linkOf(deviceId)) === 'native' ? 'native' : this.linkUnlessNative();
     refuseBadParams(params, link);
     const createdAt = Date.now();
-    const command: Command = {
+    return {
       id: newId(),
       deviceId,
       link,
@@ -51,10 +80,23 @@ export class ControlService implements BeforeApplicationShutdown {
       metadata: {},
       history: [{ status: 'PENDING', at: createdAt }],
     };
+  }
+
+  private async create(command: Command, keyed: KeyedRequest | null): Promise<void> {
+    const { deviceId, link, createdAt } = command;
     const policy = { offline: 'queue', order: 'parallel', coalesceKey: null, ...DEFAULTS } as const;
-    await this.commands.create(command, policy, this.devices.registration(deviceId, link, createdAt));
-    this.track(this.publish(command));
-    return command;
+    await this.commands.create(command, policy, this.devices.registration(deviceId, link, createdAt), keyed);
+  }
+
+  /** The command of an earlier request with this key, or null. */
+  private async replay(keyed: KeyedRequest): Promise<Command | null> {
+    const earlier = await this.commands.findKey(keyed, Date.now());
+    if (!earlier) return null;
+    if (earlier.fingerprint !== keyed.fingerprint) {
+      const detail = 'Another request was made with this key within the last 24 h. Use a new key for each request.';
+      throw ControlErrors.IDEMPOTENCY_KEY_REUSED(detail);
+    }
+    return this.commands.find(earlier.commandId);
   }
 
   /** The command as it is now. Throws COMMAND_UNKNOWN. */

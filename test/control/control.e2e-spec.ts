@@ -184,7 +184,9 @@ describe('GET /v1/commands/{id}', () => {
     // At this moment all 300 are committed and on their way.
     await first.close();
     const second = await createTestApp({}, first.dataDir);
-    for (const { id } of commands) {
+    for (const {
+      command: { id },
+    } of commands) {
       expect((await get(`${second.httpUrl}/v1/commands/${id}`)).body).toMatchObject({ status: 'SENT', attempts: 1 });
     }
     await second.close();

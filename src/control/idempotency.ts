@@ -1,0 +1,49 @@
+import { createHash } from 'node:crypto';
+import { canonicalJson } from '../common/canonical-json.js';
+import type { Json } from '../common/json.js';
+
+/** How long a key is remembered, in milliseconds. */
+export const KEY_KEPT_MS = 86_400_000;
+
+/** 1 to 255 printable characters. */
+export const IDEMPOTENCY_KEY = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}\uFFFD\p{Noncharacter_Code_Point}]{1,255}$/u;
+
+/** Under what a request is remembered, so that a repeat gets the same command; keys of different callers are different keys. */
+export interface RequestKey {
+  readonly caller: string;
+  readonly key: string;
+}
+
+/** A key with the hash of the request that it came with. */
+export interface KeyedRequest extends RequestKey {
+  readonly fingerprint: string;
+}
+
+/** Equal for requests that ask for the same, however they are written (256 bits of SHA-256). */
+export function fingerprintOf(request: Json): string {
+  return createHash('sha256').update(canonicalJson(request)).digest('base64url');
+}
+
+/** Ids shorter than this are taken for counters and the like, which come again for another request. */
+const SHORTEST_RANDOM_ID = 16;
+
+/** What is known of a request over MQTT that may carry a key: see OnRequest's ServiceRequest. */
+interface KeylessRequest {
+  readonly id: string | null;
+  readonly mayRepeat: boolean;
+}
+
+/**
+ * The key of a request of another service: the one that it gives, else one made of its id where a broker may deliver it twice
+ * (an acknowledgement was lost, a replica died), else null. Nest's ClientMqtt makes 21 random characters for each request, so
+ * an equal id with an equal body is the same request once more; the body is part of the key, because two bodies never are.
+ */
+export function serviceKey(
+  given: string | undefined,
+  { id, mayRepeat }: KeylessRequest,
+  body: Json,
+): RequestKey | null {
+  if (given !== undefined) return { caller: 'services', key: given };
+  if (!mayRepeat || id === null || id.length < SHORTEST_RANDOM_ID) return null;
+  return { caller: 'services:request', key: `${id} ${fingerprintOf(body)}` };
+}
