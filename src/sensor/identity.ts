@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { canonicalJson } from '../common/canonical-json.js';
 import type { Json } from '../common/json.js';
 import type { IdentityKind } from '../storage/log.js';
 
@@ -28,16 +29,5 @@ export function identityOf({ id, ts, seq }: Told, content: Json): Identity {
 
 /** 132 bits of SHA-256 over the canonical form, as 22 characters. The log keeps these: a change would let duplicates in. */
 function contentHash(content: Json): string {
-  return hash('sha256', canonical(content), 'base64url').slice(0, 22);
-}
-
-/** JSON text with the keys of every object sorted by UTF-16 code unit, so that equal content gives equal text. */
-function canonical(value: Json): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  let text = '{';
-  for (const key of Object.keys(value).toSorted()) {
-    text += `${text.length > 1 ? ',' : ''}${JSON.stringify(key)}:${canonical(value[key]!)}`;
-  }
-  return `${text}}`;
+  return hash('sha256', canonicalJson(content), 'base64url').slice(0, 22);
 }

@@ -1,3 +1,11 @@
+import { defineErrors } from '../common/errors.js';
+
+/** Errors of what is asked about readings. */
+export const SensorErrors = defineErrors({
+  BAD_RANGE: { status: 400, title: 'The interval ends before it begins' },
+  DEVICE_UNKNOWN: { status: 404, title: 'There is no such device' },
+});
+
 /** Every code a message or one item of it can be rejected with, and what it means; docs/telemetry.md is held to it by a test. */
 export const REJECT_CODES = {
   UNKNOWN_TOPIC: 'Nothing reads this topic below `up/`.',

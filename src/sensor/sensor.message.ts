@@ -6,10 +6,11 @@ import { quoted, Refusal } from './sensor.errors.js';
 import { parseTelemetry } from './telemetry.parser.js';
 import { unknownTopic } from './unknown-topic.js';
 
-/** What the topic says that a message is. `metric` is the one that the topic names, or null; `refused`: another feature's message that it cannot use. */
+/** What the topic says that a message is. `metric` is the one that the topic names, or null; `record`: one reading that another service hands in; `refused`: another feature's message that it cannot use. */
 export type Subject =
   | { readonly kind: 'telemetry'; readonly metric: string | null }
   | { readonly kind: 'event'; readonly type: string }
+  | { readonly kind: 'record'; readonly parsed: ParsedTelemetry }
   | { readonly kind: 'unknown' }
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
@@ -47,6 +48,7 @@ const NOTHING = { known: true, readings: [], places: [], events: [], rejects: []
 /** Takes a message apart by its subject. Never throws. */
 export function takeApart(message: SensorMessage, retention: Retention): TakenApart {
   const { deviceId, topic, subject } = message;
+  if (subject.kind === 'record') return { ...withParsed(message, subject.parsed), known: isDeviceId(deviceId) };
   if (!isDeviceId(deviceId)) {
     const detail = `${quoted(deviceId)} in the topic is no device id. Use 1 to 128 of A-Z a-z 0-9 . _ : - and begin with a letter or digit.`;
     return { ...rejected(message, new Refusal('BAD_DEVICE_ID', detail)), known: false };
@@ -57,8 +59,12 @@ export function takeApart(message: SensorMessage, retention: Retention): TakenAp
 }
 
 function telemetry(message: SensorMessage, metric: string | null, retentionMs: number): TakenApart {
-  const { deviceId, link, topic, payload, receivedAt } = message;
-  const parsed = parseTelemetry(payload, { receivedAt, retentionMs, metric });
+  const { payload, receivedAt } = message;
+  return withParsed(message, parseTelemetry(payload, { receivedAt, retentionMs, metric }));
+}
+
+function withParsed(message: SensorMessage, parsed: ParsedTelemetry): TakenApart {
+  const { deviceId, link, topic, receivedAt } = message;
   const readings = parsed.readings.map(({ ts, identity, key, seq, historical, values, metrics }) => ({
     deviceId,
     link,

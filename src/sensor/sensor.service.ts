@@ -1,19 +1,28 @@
 import { Injectable } from '@nestjs/common';
-import { decodeCursor, type Page, pageOf } from '../common/cursor.js';
+import { decodeCursor, encodeCursor, type Page, pageOf } from '../common/cursor.js';
 import { RetentionConfig } from '../config/retention.config.js';
 import { Database } from '../storage/database.js';
-import type { Lane, NewReject, Verdict } from '../storage/log.js';
+import type { Lane } from '../storage/log.js';
 import { DeviceFeedback, type MessageResult } from './device-feedback.js';
 import { Gate } from './gate.js';
-import type { ItemReject } from './parsed-telemetry.js';
+import { fillPage } from './history.page.js';
+import { judge, newRejects, sizeOf } from './judge.js';
+import { historyKey, ReadingHistory, type HistoryRange } from './reading.history.js';
 import { ReadingRepository, type StoredReading } from './reading.repository.js';
-import { KEPT_PAYLOAD_BYTES, type RejectFilter, RejectRepository } from './reject.repository.js';
-import { Refusal, type RejectCode } from './sensor.errors.js';
-import { type RejectResource, rejectResource } from './sensor.resource.js';
+import { recordMessages, recordResult, type RecordRequest, type RecordResult } from './record-request.js';
+import { type RejectFilter, RejectRepository } from './reject.repository.js';
+import { Refusal, type RejectCode, SensorErrors } from './sensor.errors.js';
+import {
+  type LatestResource,
+  latestResource,
+  type ReadingResource,
+  type RejectResource,
+  rejectResource,
+} from './sensor.resource.js';
 import { type SensorMessage, takeApart, type TakenApart } from './sensor.message.js';
 import { type Counts, Tally } from './tally.js';
 import { UnitRepository } from './unit.repository.js';
-import { isBulk, weightOf } from './weight.js';
+import { isBulk, isHeavy, weightOf, weightOfReadings } from './weight.js';
 
 /** Weight (weight.ts) of the bulky messages that are taken apart and on their way to the database at once. */
 const MOST_BULK_INSIDE = 8_000;
@@ -27,6 +36,11 @@ export interface RefusedMessage extends Omit<SensorMessage, 'link' | 'subject'> 
   readonly detail: string;
 }
 
+/** What is asked of a device's history; `metrics` null = all. */
+export interface HistoryQuery extends HistoryRange {
+  readonly metrics: readonly string[] | null;
+}
+
 /** Telemetry and events in, readings out. */
 @Injectable()
 export class SensorService {
@@ -37,6 +51,7 @@ export class SensorService {
   constructor(
     private readonly database: Database,
     private readonly readings: ReadingRepository,
+    private readonly past: ReadingHistory,
     private readonly rejects: RejectRepository,
     private readonly units: UnitRepository,
     private readonly feedback: DeviceFeedback,
@@ -62,7 +77,8 @@ export class SensorService {
     const places: number[] = [];
     const bulk: Promise<MessageResult>[] = [];
     for (const [i, message] of messages.entries()) {
-      if (isBulk(message.payload)) places[i] = bulk.push(this.recordBulk(message)) - 1;
+      if (isBulk(message.payload))
+        places[i] = bulk.push(this.recordBulk([message], weightOf(message.payload)).then(first)) - 1;
       else light.push(message);
     }
     // All of it has ended before anything is said of any, so that a stop waits for all.
@@ -70,6 +86,49 @@ export class SensorService {
     const ofLight = valueOf(lightOutcome)[Symbol.iterator]();
     const ofBulk = bulkOutcomes.map(valueOf);
     return messages.map((_, i) => (i in places ? ofBulk[places[i]!]! : ofLight.next().value!));
+  }
+
+  /** Stores the readings that another service hands in, like {@link record}; each of them is judged alone. */
+  async recordRequest(request: RecordRequest): Promise<RecordResult> {
+    const messages = recordMessages(request, this.retention.readings);
+    const weight = weightOfReadings(messages.length, request.payload.length);
+    const results = isHeavy(weight) ? this.recordBulk(messages, weight) : this.recordNow(messages, 'prompt');
+    return recordResult(await results);
+  }
+
+  /** The newest value of each metric. Throws DEVICE_UNKNOWN for a device never seen. */
+  async latest(deviceId: string): Promise<LatestResource> {
+    const values = await this.past.latest(deviceId);
+    if (values === null) throw SensorErrors.DEVICE_UNKNOWN('This device was never seen.');
+    return latestResource(deviceId, values);
+  }
+
+  /**
+   * A page of a device's readings, of which `metrics` picks values; readings without any of them are left out. It holds at
+   * most `limit` readings, and `maxBytes` of them as JSON (null = no bound); a page may hold fewer although there are more.
+   * Throws BAD_RANGE, BAD_CURSOR, CURSOR_MISMATCH, and DEVICE_UNKNOWN for a device never seen.
+   */
+  async history(
+    query: HistoryQuery,
+    limit: number,
+    cursor: string | null,
+    maxBytes: number | null,
+  ): Promise<Page<ReadingResource>> {
+    const { deviceId, from, to, order } = query;
+    if (from !== null && to !== null && from > to) {
+      const detail = 'from must not be later than to';
+      throw SensorErrors.BAD_RANGE(`${detail}.`, { errors: [{ parameter: 'from', detail, code: 'BAD_RANGE' }] });
+    }
+    const metrics = query.metrics && [...new Set(query.metrics)].toSorted();
+    const scope = { list: 'readings', deviceId, metrics, from, to, order };
+    const after = cursor === null ? null : decodeCursor(cursor, scope);
+    const readings = this.past.read(query, after, limit + 1);
+    const { items, last } = await fillPage(readings, { limit, metrics: metrics && new Set(metrics), maxBytes });
+    if (items.length === 0 && !(await this.past.isKnown(deviceId))) {
+      throw SensorErrors.DEVICE_UNKNOWN('This device was never seen.');
+    }
+    const nextCursor = last && encodeCursor(historyKey(last, order), scope);
+    return { items, nextCursor, hasMore: nextCursor !== null };
   }
 
   /** Keeps another feature's messages, which it cannot use, as rejects; counted like messages that cannot be taken apart. */
@@ -100,16 +159,16 @@ export class SensorService {
     return pageOf(rows, limit, scope, ({ seq }) => [seq], rejectResource);
   }
 
-  /** By itself, through the gate and in the bulk lane. */
-  private async recordBulk(message: SensorMessage): Promise<MessageResult> {
+  /** By themselves, through the gate and in the bulk lane. */
+  private async recordBulk(messages: readonly SensorMessage[], weight: number): Promise<MessageResult[]> {
     let entered = false;
     try {
-      return await this.gate.through(weightOf(message.payload), async () => {
+      return await this.gate.through(weight, () => {
         entered = true;
-        return (await this.recordNow([message], 'bulk'))[0]!;
+        return this.recordNow(messages, 'bulk');
       });
     } catch (error) {
-      if (!entered) {
+      for (const message of entered ? [] : messages) {
         this.tallyOf(message).add('received', 1);
         this.tallyOf(message).add('notAcknowledged', 1);
       }
@@ -175,65 +234,11 @@ export class SensorService {
   }
 }
 
+function first<T>([one]: readonly T[]): T {
+  return one!;
+}
+
 function valueOf<T>(outcome: PromiseSettledResult<T>): T {
   if (outcome.status === 'rejected') throw outcome.reason;
   return outcome.value;
-}
-
-function sizeOf({ readings, events, rejects }: TakenApart): number {
-  return readings.length + events.length + rejects.length;
-}
-
-/** Hands the verdicts, which are in the order of all parts, back to the messages; a failed one becomes a reject. */
-function judge(
-  parts: readonly TakenApart[],
-  readingVerdicts: readonly Verdict[],
-  eventVerdicts: readonly Verdict[],
-): MessageResult[] {
-  let reading = 0;
-  let event = 0;
-  return parts.map((part) => {
-    const verdicts = [
-      ...readingVerdicts.slice(reading, (reading += part.readings.length)),
-      ...eventVerdicts.slice(event, (event += part.events.length)),
-    ];
-    return resultOf(part, verdicts);
-  });
-}
-
-function resultOf(part: TakenApart, verdicts: readonly Verdict[]): MessageResult {
-  const rejected: ItemReject[] = [...part.rejects];
-  let stored = 0;
-  let duplicates = 0;
-  let conflicts = 0;
-  for (const [i, verdict] of verdicts.entries()) {
-    if (verdict.outcome === 'stored') stored++;
-    else if (verdict.outcome !== 'failed') duplicates++;
-    if (verdict.outcome === 'conflict') conflicts++;
-    if (verdict.outcome === 'failed') rejected.push(storageRefused(part, i, verdict.detail));
-  }
-  return { stored, duplicates, conflicts, rejected };
-}
-
-function storageRefused({ readings, places }: TakenApart, i: number, why: string): ItemReject {
-  const detail = `The database refused this record and would refuse it again: ${why}. Please report it as a bug.`;
-  const reading = readings[i];
-  const ref = reading?.identity === 'id' || reading?.identity === 'id-ts' ? reading.key : null;
-  return { index: places[i]?.index ?? 0, code: 'STORAGE_REFUSED', detail, ref };
-}
-
-function newRejects({ message, known }: TakenApart, rejects: readonly ItemReject[]): Omit<NewReject, 'id'>[] {
-  if (rejects.length === 0) return [];
-  const { deviceId, topic, receivedAt, payload } = message;
-  // A copy of its own: a view would carry the whole read buffer along to the writer.
-  const kept = new Uint8Array(payload.subarray(0, KEPT_PAYLOAD_BYTES));
-  return rejects.map(({ code, detail }) => ({
-    deviceId: known ? deviceId : null,
-    topic,
-    receivedAt,
-    code,
-    detail,
-    payload: kept,
-    size: payload.length,
-  }));
 }

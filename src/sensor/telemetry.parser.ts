@@ -1,3 +1,4 @@
+import { isDeviceId } from '../common/ids.js';
 import type { Json } from '../common/json.js';
 import { identityOf, type Told } from './identity.js';
 import type { ItemReject, ParsedReading, ParsedTelemetry } from './parsed-telemetry.js';
@@ -9,7 +10,7 @@ import { HISTORICAL_AFTER_MS, readTimestamp, type TimeBounds } from './timestamp
 import { isObject, metricNameRefusal, metricsOf, type JsonObject } from './values.js';
 
 /** Most items of an array. */
-const MAX_ITEMS = 1000;
+export const MAX_ITEMS = 1000;
 
 /** What the parser knows besides the payload: `metric` is the one that the topic names, else null. */
 export interface TelemetryContext extends TimeBounds {
@@ -17,6 +18,7 @@ export interface TelemetryContext extends TimeBounds {
 }
 
 const ENVELOPE_FIELDS: ReadonlySet<string> = new Set(['values', 'ts', 'id', 'seq', 'historical', 'ack']);
+const RECORD_FIELDS: ReadonlySet<string> = new Set(['deviceId', ...ENVELOPE_FIELDS]);
 const METRIC_FIELDS: ReadonlySet<string> = new Set(['value', 'ts', 'id', 'seq']);
 
 /** Takes a telemetry payload apart (contract section 4). Never throws, whatever the bytes are. */
@@ -33,6 +35,24 @@ export function parseTelemetry(payload: Buffer, context: TelemetryContext): Pars
     return whole(new Refusal('TOO_MANY_ITEMS', detail), null);
   }
   return isSenml(document) ? parseSenml(document, context) : parseArray(document, context);
+}
+
+/** Reads one reading that another service hands in: an envelope with the `deviceId` in it. Never throws. */
+export function parseRecord(item: Json, bounds: TimeBounds): ParsedTelemetry {
+  if (!isObject(item)) {
+    const detail = `A reading is an object such as {"deviceId": "a", "values": {"temperature": 21.5}}, but this is ${kindOf(item)}.`;
+    return whole(new Refusal('NOT_AN_OBJECT', detail), null);
+  }
+  const { deviceId, values } = item;
+  if (typeof deviceId !== 'string' || !isDeviceId(deviceId)) {
+    const detail = 'deviceId must be 1 to 128 of A-Z a-z 0-9 . _ : - and begin with a letter or digit.';
+    return whole(new Refusal('BAD_DEVICE_ID', detail), idOf(item));
+  }
+  if (!isObject(values)) {
+    return whole(new Refusal('BAD_FIELD', 'values must be an object such as {"temperature": 21.5}.'), idOf(item));
+  }
+  // Its answer is the reply to the request, so that nothing goes to the device.
+  return one(readEnvelope(item, RECORD_FIELDS, values, { ...bounds, metric: null }), idOf(item), null);
 }
 
 function one(reading: ParsedReading | Refusal, id: string | null, ack: ParsedTelemetry['ack']): ParsedTelemetry {
@@ -163,7 +183,7 @@ function unknownField(field: string, known: ReadonlySet<string>): Refusal {
     return new Refusal('FORBIDDEN_KEY', 'The name "__proto__" is not accepted. Use another name.');
   }
   const names = [...known].join(', ');
-  const advice = known === ENVELOPE_FIELDS ? 'Metrics go inside "values".' : 'Other metrics go to up/telemetry.';
+  const advice = known === METRIC_FIELDS ? 'Other metrics go to up/telemetry.' : 'Metrics go inside "values".';
   return new Refusal('UNKNOWN_FIELD', `The field ${quoted(field)} means nothing here; known are ${names}. ${advice}`);
 }
 

@@ -10,14 +10,24 @@ const SKIPPED: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d, 0xef, 0xbb
 /** An ordinary reading weighs 1. What is heavier than this is bulk. */
 const MOST_LIGHT_WEIGHT = 16;
 
+/** How much work so many readings in so many bytes are. */
+export function weightOfReadings(count: number, bytes: number): number {
+  return count + Math.floor(bytes / BYTES_PER_ITEM);
+}
+
+/** True for a weight that lighter work should not wait for. */
+export function isHeavy(weight: number): boolean {
+  return weight > MOST_LIGHT_WEIGHT;
+}
+
 /** How much work a telemetry payload may be, from above: the items that it may hold and its size. */
 export function weightOf(payload: Buffer): number {
-  return (isArray(payload) ? itemsAtMost(payload) : 1) + Math.floor(payload.length / BYTES_PER_ITEM);
+  return weightOfReadings(isArray(payload) ? itemsAtMost(payload) : 1, payload.length);
 }
 
 /** True for a payload that is much work, so that lighter ones should not wait for it. */
 export function isBulk(payload: Buffer): boolean {
-  return weightOf(payload) > MOST_LIGHT_WEIGHT;
+  return isHeavy(weightOf(payload));
 }
 
 function isArray(payload: Buffer): boolean {
