@@ -1,6 +1,7 @@
 import { Controller, Get, Header, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { NAME, VERSION } from '../common/version.js';
+import type { Capabilities } from './capabilities.js';
 import { type Health, HealthService } from './health.service.js';
 
 const LINKS = {
@@ -10,6 +11,7 @@ const LINKS = {
   publish: '/publish',
   control: '/control',
   rejects: '/v1/rejects',
+  capabilities: '/v1/capabilities',
 } as const;
 
 /** The front door, and what monitors ask. */
@@ -26,6 +28,12 @@ export class HealthHttpController {
   @Get('health')
   check(@Res({ passthrough: true }) reply: FastifyReply): Health {
     return this.answer(reply);
+  }
+
+  @Get('v1/capabilities')
+  @Header('cache-control', 'no-store')
+  capabilities(): Capabilities {
+    return this.health.capabilities();
   }
 
   /** The process is alive; says nothing of what it depends on. */

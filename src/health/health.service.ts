@@ -1,8 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { HttpRefusals } from '../common/http-refusals.js';
+import { BrokerConfig } from '../config/broker.config.js';
+import { TopicConfig } from '../config/topic.config.js';
 import { type LinkCounters, MqttLink } from '../mqtt/link.js';
+import { MqttServer } from '../mqtt/mqtt.server.js';
+import type { RequestCounts } from '../mqtt/request.desk.js';
 import { SensorService } from '../sensor/sensor.service.js';
 import { Database } from '../storage/database.js';
+import { type Capabilities, capabilitiesOf } from './capabilities.js';
 
 /** What the health routes tell. */
 export interface Health {
@@ -12,6 +17,8 @@ export interface Health {
   readonly database: { readonly status: string };
   /** Requests refused since the start, by code. */
   readonly http: { readonly refused: Readonly<Record<string, number>> };
+  /** Requests of other services over MQTT since the start. */
+  readonly services: RequestCounts;
   /** Counts since the start. */
   readonly readings: SensorService['counts'];
   readonly events: SensorService['eventCounts'];
@@ -22,10 +29,19 @@ export interface Health {
 export class HealthService {
   constructor(
     private readonly link: MqttLink,
+    private readonly server: MqttServer,
+    private readonly broker: BrokerConfig,
+    private readonly topics: TopicConfig,
     private readonly database: Database,
     private readonly sensors: SensorService,
     private readonly refusals: HttpRefusals,
   ) {}
+
+  /** What the present broker and database promise. */
+  capabilities(): Capabilities {
+    const { link, database, broker, topics } = this;
+    return capabilitiesOf(link.capabilities, database.capabilities, broker.answersServices, topics.prefix);
+  }
 
   check(): Health {
     const up = this.link.status === 'up' && this.database.status === 'up';
@@ -34,6 +50,7 @@ export class HealthService {
       broker: { status: this.link.status, clients: this.link.clients, counters: this.link.counters },
       database: { status: this.database.status },
       http: { refused: this.refusals.counters },
+      services: this.server.requests,
       readings: this.sensors.counts,
       events: this.sensors.eventCounts,
     };
