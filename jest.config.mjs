@@ -1,3 +1,5 @@
+import { findServices } from './test/support/find-services.mjs';
+
 const common = {
   rootDir: '.',
   testEnvironment: 'node',
@@ -19,6 +21,21 @@ const common = {
   setupFiles: ['reflect-metadata'],
 };
 
+/** What does not run a second time with an external broker and PostgreSQL, each with its reason. All else does, new specs too. */
+const NOT_EXTERNAL = {
+  'test/(ci|docs|lint|support)/': 'about the repository, not about the running service',
+  'test/mqtt/': 'the suites of the links, which bring their own brokers',
+  'test/storage/': 'the suites of the databases, which bring their own servers',
+  'test/replica/': 'several replicas, which bring the broker and the server that they share',
+  'test/cli/simulate(-outage|-refused)?\\.': 'the simulator beside brokers of the test',
+  'test/python-example\\.': 'the example device beside a broker of the test',
+  'test/process/(start|log)': 'the messages of each mode at the start, and the log',
+  'test/http/database-away\\.': 'a lock on the SQLite file',
+  'test/sensor/storage-trouble\\.': 'triggers of SQLite, and back-pressure on the devices themselves',
+};
+
+const { mosquitto, postgres } = findServices();
+
 export default {
   maxWorkers: 2,
   // Above the deadlines of `eventually`, so that a test says what it was waiting for.
@@ -27,5 +44,19 @@ export default {
   projects: [
     { ...common, displayName: 'unit', testMatch: ['<rootDir>/src/**/*.spec.ts'] },
     { ...common, displayName: 'e2e', testMatch: ['<rootDir>/test/**/*.e2e-spec.ts'] },
+    // Where one of the two is missing, the last lines of the run say so loudly (summary-reporter.mjs).
+    ...(mosquitto && postgres
+      ? [
+          {
+            ...common,
+            displayName: 'e2e external',
+            testMatch: ['<rootDir>/test/**/*.e2e-spec.ts'],
+            testPathIgnorePatterns: Object.keys(NOT_EXTERNAL).map((path) => `<rootDir>/${path}`),
+            globals: { signalboxBackends: 'external' },
+            globalSetup: '<rootDir>/test/support/external.setup.mjs',
+            globalTeardown: '<rootDir>/test/support/external.teardown.mjs',
+          },
+        ]
+      : []),
   ],
 };

@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import type { MqttClient } from 'mqtt';
 import { ControlService } from '../../src/control/control.service.js';
 import { MqttPublisher } from '../../src/mqtt/publisher.js';
 import { createTestApp, type TestApp } from '../support/app.js';
 import { eventually } from '../support/eventually.js';
 import { get, post, type ProblemBody } from '../support/http.js';
-import { connectMqtt, listenTo } from '../support/mqtt.js';
+import { connectDevice, type Device, listenTo } from '../support/mqtt.js';
 
 interface Command {
   readonly id: string;
@@ -21,13 +20,13 @@ interface Command {
 }
 
 let signalbox: TestApp;
-let device: MqttClient;
+let device: Device;
 beforeAll(async () => {
   signalbox = await createTestApp();
-  device = await connectMqtt(signalbox.mqttUrl);
+  device = await connectDevice(signalbox.mqttUrl);
 });
 afterAll(async () => {
-  await device.endAsync();
+  await device.end();
   await signalbox.close();
 });
 
@@ -73,7 +72,7 @@ describe('POST /control', () => {
   });
 
   it('sends a foreign device its command on its own topic and ends at SENT', async () => {
-    const listener = await listenTo(device, 'poc/fan/control');
+    const listener = await listenTo(device.client, 'poc/fan/control');
     const { body } = await control({ command: 'SET_SPEED', deviceId: 'fan', params: { speed: 3, constructor: 'x' } });
     const message = await listener.next('the command');
     expect(JSON.parse(message.payload)).toEqual({ command: 'SET_SPEED', speed: 3, constructor: 'x' });
@@ -86,8 +85,8 @@ describe('POST /control', () => {
   });
 
   it('sends a device that was seen natively its command on its native topic, and waits for an answer', async () => {
-    await device.publishAsync('devices/pump/up/telemetry', '{"pressure": 2}', { qos: 1 });
-    const listener = await listenTo(device, 'devices/pump/down/commands/+');
+    await device.publish('devices/pump/up/telemetry', '{"pressure": 2}');
+    const listener = await listenTo(device.client, 'devices/pump/down/commands/+');
     const { body } = await control({ command: 'stop', deviceId: 'pump', params: { why: 'test' } });
     const message = await listener.next('the command');
     const wire = JSON.parse(message.payload) as Record<string, unknown>;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { MqttClient } from 'mqtt';
 import { createTestApp, type TestApp } from '../support/app.js';
+import { settled } from '../support/backends.js';
 import { get, post, type ProblemBody } from '../support/http.js';
-import { connectMqtt, listenTo } from '../support/mqtt.js';
+import { connectDevice, connectMqtt, type Device, listenTo } from '../support/mqtt.js';
 
 interface Reading {
   readonly deviceId: string;
@@ -22,13 +22,13 @@ interface Message {
 }
 
 let signalbox: TestApp;
-let client: MqttClient;
+let device: Device;
 beforeAll(async () => {
   signalbox = await createTestApp();
-  client = await connectMqtt(signalbox.mqttUrl);
+  device = await connectDevice(signalbox.mqttUrl);
 });
 afterAll(async () => {
-  await client.endAsync();
+  await device.end();
   await signalbox.close();
 });
 
@@ -72,7 +72,7 @@ describe('GET /health, /livez and /readyz', () => {
 describe('GET /sensors', () => {
   it('shows a reading right after its acknowledgement', async () => {
     for (let i = 0; i < 20; i++) {
-      await client.publishAsync('devices/fresh/up/telemetry', JSON.stringify({ temperature: i }), { qos: 1 });
+      await device.publish('devices/fresh/up/telemetry', JSON.stringify({ temperature: i }));
       const { body } = await get<Reading[]>(url('/sensors?limit=1&deviceId=fresh'));
       expect(body).toHaveLength(1);
       expect(body[0]!.payload).toEqual({ temperature: i });
@@ -80,8 +80,8 @@ describe('GET /sensors', () => {
   });
 
   it('lists the last stored readings, oldest of them first, in the form of the contract', async () => {
-    await client.publishAsync('devices/list-a/up/telemetry', '{"n": 1}', { qos: 1 });
-    await client.publishAsync('poc/list-b/sensor', '{"n": 2}', { qos: 1 });
+    await device.publish('devices/list-a/up/telemetry', '{"n": 1}');
+    await device.publish('poc/list-b/sensor', '{"n": 2}');
     const { body } = await get<Reading[]>(url('/sensors?limit=2'));
     const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
     expect(body).toEqual([
@@ -104,7 +104,7 @@ describe('GET /sensors', () => {
       [3, 0],
       [2, 5],
     ] as const) {
-      await client.publishAsync('devices/sorted/up/telemetry', reading(n, age), { qos: 1 });
+      await device.publish('devices/sorted/up/telemetry', reading(n, age));
     }
     const { body } = await get<Reading[]>(url('/sensors?deviceId=sorted&limit=2'));
     expect(body.map(({ payload }) => payload)).toEqual([{ n: 2 }, { n: 3 }]);
@@ -138,7 +138,7 @@ describe('GET /sensors', () => {
 
 describe('POST /publish', () => {
   it('publishes a string as it is and anything else as JSON', async () => {
-    const listener = await listenTo(client, 'lab/#');
+    const listener = await listenTo(device.client, 'lab/#');
     for (const [name, message, wire] of [
       ['message', 'plain', 'plain'],
       ['msg', { a: [1, null] }, '{"a":[1,null]}'],
@@ -161,9 +161,11 @@ describe('POST /publish', () => {
 
   it('is treated like any other message: logged, and stored as a reading', async () => {
     await post(url('/publish'), { topic: 'demo/logged', message: 'kept' });
+    await settled(signalbox.mqttUrl);
     const messages = await get<Message[]>(url('/messages?topic=demo/logged'));
     expect(messages.body.map(({ message }) => message)).toEqual(['kept']);
     await post(url('/publish'), { topic: 'devices/by-rest/up/telemetry', payload: { t: 7 } });
+    await settled(signalbox.mqttUrl);
     const readings = await get<Reading[]>(url('/sensors?deviceId=by-rest'));
     expect(readings.body.map(({ payload }) => payload)).toEqual([{ t: 7 }]);
   });
@@ -203,7 +205,7 @@ describe('POST /publish', () => {
 
 describe('GET /messages', () => {
   it('lists the newest messages of a filter, oldest of them first, in the form of the contract', async () => {
-    for (const n of [1, 2, 3]) await client.publishAsync(`demo/order/${n}`, `m${n}`, { qos: 1 });
+    for (const n of [1, 2, 3]) await device.publish(`demo/order/${n}`, `m${n}`);
     const { body } = await get<Message[]>(url('/messages?limit=2&topic=demo/order/%2B'));
     const timestamp = expect.stringMatching(/Z$/);
     expect(body).toEqual([
@@ -214,20 +216,20 @@ describe('GET /messages', () => {
 
   it('lists more messages than are read at once, each once and in order', async () => {
     const topics = Array.from({ length: 130 }, (_, n) => `demo/many/${n}`);
-    for (const topic of topics) await client.publishAsync(topic, 'm', { qos: 1 });
-    await client.publishAsync('demo/between', 'm', { qos: 1 });
+    for (const topic of topics) await device.publish(topic, 'm');
+    await device.publish('demo/between', 'm');
     const { body } = await get<Message[]>(url('/messages?limit=120&topic=demo/many/%23'));
     expect(body.map(({ topic }) => topic)).toEqual(topics.slice(-120));
   });
 
   it('shows bytes that are not UTF-8 as base64', async () => {
-    await client.publishAsync('/flask/binary', Buffer.from([0xff, 0x00]), { qos: 2 });
+    await device.publish('/flask/binary', Buffer.from([0xff, 0x00]), { qos: 2 });
     const { body } = await get<Message[]>(url('/messages?topic=/flask/%23'));
     expect(body).toMatchObject([{ message: '/wA=', encoding: 'base64', qos: 2 }]);
   });
 
   it('does not keep what no filter of MESSAGE_TOPICS matches', async () => {
-    await client.publishAsync('private/x', 'secret', { qos: 1 });
+    await device.publish('private/x', 'secret');
     expect((await get(url('/messages?topic=private/%23'))).body).toEqual([]);
   });
 

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { createTestApp, type TestApp } from '../support/app.js';
 import { eventually } from '../support/eventually.js';
 import { get, post } from '../support/http.js';
-import { connectMqtt } from '../support/mqtt.js';
+import { connectDevice } from '../support/mqtt.js';
 
 let signalbox: TestApp;
 beforeAll(async () => {
@@ -47,13 +47,11 @@ describe('A slow client', () => {
   });
 
   it('that does not read its answer is cut, and others are served meanwhile', async () => {
-    const device = await connectMqtt(signalbox.mqttUrl);
+    const device = await connectDevice(signalbox.mqttUrl);
     const text = 'x'.repeat(1_000);
     const big = JSON.stringify(Object.fromEntries(Array.from({ length: 200 }, (_, n) => [`m${n}`, text])));
-    await Promise.all(
-      Array.from({ length: 60 }, () => device.publishAsync('devices/big/up/telemetry', big, { qos: 1 })),
-    );
-    await device.endAsync();
+    await Promise.all(Array.from({ length: 60 }, () => device.publish('devices/big/up/telemetry', big)));
+    await device.end();
     const stalled = open('GET /sensors?limit=60 HTTP/1.1\r\nHost: localhost\r\n\r\n');
     stalled.pause();
     let isClosed = false;
@@ -75,10 +73,10 @@ describe('A slow client', () => {
 
 describe('A list that is far larger than what is read at once', () => {
   it('arrives whole and in order', async () => {
-    const device = await connectMqtt(signalbox.mqttUrl);
+    const device = await connectDevice(signalbox.mqttUrl);
     const message = 'y'.repeat(100_000);
-    for (let n = 0; n < 40; n++) await device.publishAsync(`demo/large/${n}`, `${n} ${message}`, { qos: 1 });
-    await device.endAsync();
+    for (let n = 0; n < 40; n++) await device.publish(`demo/large/${n}`, `${n} ${message}`);
+    await device.end();
     const { body } = await get<{ topic: string; message: string }[]>(
       `${signalbox.httpUrl}/messages?limit=1000&topic=demo/large/%23`,
     );

@@ -2,9 +2,10 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { settled } from '../support/backends.js';
 import { eventually } from '../support/eventually.js';
 import { get } from '../support/http.js';
-import { closed, connectMqtt, listenTo } from '../support/mqtt.js';
+import { closed, connectDevice, connectMqtt, listenTo } from '../support/mqtt.js';
 import { startService, temporaryDirectory } from '../support/process.js';
 
 let directory: ReturnType<typeof temporaryDirectory>;
@@ -35,6 +36,7 @@ describe('A stop', () => {
     await Promise.all([end, ...lanes]);
 
     const again = await startService(directory.path);
+    await settled(again.mqttUrl);
     const { body } = await get<unknown[]>(`${again.httpUrl}/sensors?deviceId=stop&limit=10000`);
     expect(body.length).toBeGreaterThanOrEqual(acknowledged);
     expect(body.length).toBeLessThanOrEqual(sent);
@@ -43,14 +45,14 @@ describe('A stop', () => {
 
   it('leaves messages and readings readable after a restart', async () => {
     const signalbox = await startService(directory.path);
-    const client = await connectMqtt(signalbox.mqttUrl);
-    await client.publishAsync('demo/restart', 'kept', { qos: 1 });
-    await client.publishAsync('devices/restart/up/telemetry', '{"t": 1}', { qos: 1 });
-    await client.publishAsync('site/state', 'retained', { qos: 1, retain: true });
+    const device = await connectDevice(signalbox.mqttUrl);
+    await device.publish('demo/restart', 'kept');
+    await device.publish('devices/restart/up/telemetry', '{"t": 1}');
+    await device.publish('site/state', 'retained', { retain: true });
     const before = [await get(`${signalbox.httpUrl}/messages`), await get(`${signalbox.httpUrl}/sensors`)].map(
       ({ body }) => body,
     );
-    await client.endAsync();
+    await device.end();
     expect(await signalbox.stop()).toBe(0);
 
     const again = await startService(directory.path);

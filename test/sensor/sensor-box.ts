@@ -1,9 +1,8 @@
 import { expect } from '@jest/globals';
-import type { MqttClient } from 'mqtt';
 import type { RejectResource, SensorResource } from '../../src/sensor/sensor.resource.js';
 import { createTestApp, type TestApp } from '../support/app.js';
 import { eventually } from '../support/eventually.js';
-import { connectMqtt } from '../support/mqtt.js';
+import { connectDevice, type Device } from '../support/mqtt.js';
 
 export interface RejectPage {
   readonly items: readonly RejectResource[];
@@ -18,22 +17,22 @@ export class SensorBox {
 
   private constructor(
     readonly app: TestApp,
-    private readonly client: MqttClient,
+    private readonly device: Device,
   ) {
-    client.on('message', (topic, payload) => {
+    device.client.on('message', (topic, payload) => {
       this.heard.push({ topic, body: JSON.parse(payload.toString()) as unknown });
     });
   }
 
   static async start(): Promise<SensorBox> {
     const app = await createTestApp({ MQTT_DEVICE_RATE: '0' });
-    const client = await connectMqtt(app.mqttUrl);
-    await client.subscribeAsync('devices/+/down/#');
-    return new SensorBox(app, client);
+    const device = await connectDevice(app.mqttUrl);
+    await device.client.subscribeAsync('devices/+/down/#');
+    return new SensorBox(app, device);
   }
 
   async stop(): Promise<void> {
-    await this.client.endAsync();
+    await this.device.end();
     await this.app.close();
   }
 
@@ -42,9 +41,9 @@ export class SensorBox {
     return `sensor-${++this.devices}`;
   }
 
-  /** Publishes a string as it is, anything else as JSON; resolves once it is acknowledged. */
+  /** Publishes a string as it is, anything else as JSON; resolves once Signalbox has taken it in (QoS 1 and 2). */
   async publish(topic: string, payload: unknown, qos: 0 | 1 | 2 = 1): Promise<void> {
-    await this.client.publishAsync(topic, typeof payload === 'string' ? payload : JSON.stringify(payload), { qos });
+    await this.device.publish(topic, typeof payload === 'string' ? payload : JSON.stringify(payload), { qos });
   }
 
   async send(deviceId: string, payload: unknown, qos: 0 | 1 | 2 = 1): Promise<void> {

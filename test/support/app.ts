@@ -7,6 +7,7 @@ import { createApp, listen } from '../../src/app.setup.js';
 import { loadConfig } from '../../src/config/load-config.js';
 import { MqttLink } from '../../src/mqtt/link.js';
 import { Database } from '../../src/storage/database.js';
+import { startBackends } from './backends.js';
 
 /** The real application in this process, on free ports of loopback and its own data directory. */
 export interface TestApp {
@@ -27,29 +28,41 @@ export async function createTestApp(
   limits: Partial<HttpLimits> = {},
 ): Promise<TestApp> {
   const directory = dataDir ?? mkdtempSync(join(tmpdir(), 'signalbox-test-'));
+  const backends = await startBackends(directory, settings);
+  const end = async (): Promise<void> => {
+    await backends.stop();
+    if (dataDir !== undefined) return;
+    await backends.remove();
+    rmSync(directory, { recursive: true, force: true });
+  };
   const environment = {
     HTTP_PORT: '0',
     MQTT_PORT: '0',
     DATA_DIR: directory,
     LOG_LEVEL: 'fatal',
     LOG_FORMAT: 'json',
+    ...backends.settings,
     ...settings,
   };
-  const config = loadConfig(environment, directory);
-  const app = await createApp(config, { ...HTTP_LIMITS, ...limits });
-  await listen(app, config);
-  const mqttUrl = app.get(MqttLink).urls[0]!;
-  const httpUrl = (await app.getUrl()).replace('[::1]', 'localhost');
-  return {
-    app,
-    httpUrl,
-    mqttUrl,
-    mqttPort: Number(new URL(mqttUrl).port),
-    dataDir: directory,
-    database: app.get(Database),
-    close: async () => {
-      await app.close();
-      if (dataDir === undefined) rmSync(directory, { recursive: true, force: true });
-    },
-  };
+  try {
+    const config = loadConfig(environment, directory);
+    const app = await createApp(config, { ...HTTP_LIMITS, ...limits });
+    await listen(app, config);
+    const mqttUrl = app.get(MqttLink).urls[0]!;
+    return {
+      app,
+      httpUrl: (await app.getUrl()).replace('[::1]', 'localhost'),
+      mqttUrl,
+      mqttPort: Number(new URL(mqttUrl).port),
+      dataDir: directory,
+      database: app.get(Database),
+      close: async () => {
+        await app.close();
+        await end();
+      },
+    };
+  } catch (error) {
+    await end();
+    throw error;
+  }
 }

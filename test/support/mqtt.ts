@@ -1,9 +1,30 @@
-import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
+import { connectAsync, type IClientOptions, type IClientPublishOptions, type MqttClient } from 'mqtt';
+import { settled } from './backends.js';
 import { eventually } from './eventually.js';
 
 /** A client of MQTT.js (MQTT 3.1.1) that does not reconnect by itself. */
 export function connectMqtt(url: string, options: IClientOptions = {}): Promise<MqttClient> {
   return connectAsync(url, { protocolVersion: 4, reconnectPeriod: 0, ...options });
+}
+
+/** A device whose messages Signalbox has taken in once `publish` resolves, whatever the broker's acknowledgement means (QoS 1 and 2). */
+export async function connectDevice(url: string, options: IClientOptions = {}): Promise<Device> {
+  const client = await connectMqtt(url, options);
+  return {
+    client,
+    publish: async (topic, payload, publishing = {}) => {
+      await client.publishAsync(topic, payload, { qos: 1, ...publishing });
+      await settled(url);
+    },
+    end: () => client.endAsync(),
+  };
+}
+
+export interface Device {
+  readonly client: MqttClient;
+  /** QoS 1 unless told otherwise. */
+  publish(topic: string, payload: string | Buffer, options?: IClientPublishOptions): Promise<void>;
+  end(): Promise<void>;
 }
 
 /** Subscribes and gathers what comes; `next` waits for the first message on a topic that fulfils `test`. */

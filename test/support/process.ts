@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { startBackends } from './backends.js';
 import { eventually } from './eventually.js';
+import { endWithUs } from './guard.mjs';
+import { endChild } from './services.js';
 
 /** Signalbox as a process of its own, from the build in dist/. */
 export interface Service {
@@ -42,37 +44,45 @@ export function spawnService(
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  endWithUs(child);
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => chunks.push(chunk));
   return { child, output: () => Buffer.concat(chunks).toString('utf8') };
 }
 
-/** Starts the program in `dataDir` and waits until it says ready; fails with its output where it does not. */
+/**
+ * Starts the program in `dataDir` and waits until it says ready; fails with its output where it does not. Where its broker is
+ * a Mosquitto of its own (backends.ts), the two stop together.
+ */
 export async function startService(dataDir: string, settings: Record<string, string> = {}): Promise<Service> {
-  const { child, output } = spawnService(dataDir, settings);
-  const exited = once(child, 'exit');
-  const ready = await eventually(
-    'Signalbox says ready',
-    () => {
-      if (child.exitCode !== null) throw new Error(`Signalbox ended with ${child.exitCode}: ${output()}`);
-      return readyRecord(output());
-    },
-    30_000,
-  );
-  return {
-    child,
-    httpUrl: ready.http,
-    mqttUrl: ready.mqtt,
-    mqttPort: Number(new URL(ready.mqtt).port),
-    dataDir,
-    output,
-    stop: async (signal = 'SIGTERM') => {
-      if (child.exitCode === null && child.signalCode === null) {
-        child.kill(signal);
-        await exited;
-      }
-      return child.exitCode ?? child.signalCode;
-    },
+  const backends = await startBackends(dataDir, settings);
+  const { child, output } = spawnService(dataDir, { ...backends.settings, ...settings });
+  const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
+    await endChild(child, signal);
+    await backends.stop();
+    return child.exitCode ?? child.signalCode;
   };
+  try {
+    const ready = await eventually(
+      'Signalbox says ready',
+      () => {
+        if (child.exitCode !== null) throw new Error(`Signalbox ended with ${child.exitCode}: ${output()}`);
+        return readyRecord(output());
+      },
+      30_000,
+    );
+    return {
+      child,
+      httpUrl: ready.http,
+      mqttUrl: ready.mqtt,
+      mqttPort: Number(new URL(ready.mqtt).port),
+      dataDir,
+      output,
+      stop,
+    };
+  } catch (error) {
+    await stop('SIGKILL');
+    throw error;
+  }
 }
 
 function readyRecord(output: string): { readonly http: string; readonly mqtt: string } | null {

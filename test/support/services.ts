@@ -10,6 +10,7 @@ import { describe } from '@jest/globals';
 import { eventually } from './eventually.js';
 import { findServices } from './find-services.mjs';
 import type { ServiceName } from './find-services.mjs';
+import { endWithUs } from './guard.mjs';
 
 /** Where the real brokers and clients of this machine are; null for one that is missing. */
 export const services = findServices();
@@ -32,7 +33,8 @@ export async function freePort(): Promise<number> {
 export interface Mosquitto {
   readonly port: number;
   readonly url: string;
-  /** Ends it (SIGTERM) and removes its files. Stopping twice is no error. */
+  readonly child: ChildProcess;
+  /** Ends it (SIGTERM) and removes its files, unless they are in a directory that was given. Stopping twice is no error. */
   stop(): Promise<void>;
   /** Ends it at once (SIGKILL), as a crash does. */
   kill(): Promise<void>;
@@ -43,27 +45,36 @@ export interface MosquittoOptions {
   readonly port?: number;
   /** More lines for mosquitto.conf. */
   readonly config?: string;
+  /** Where its files are, which stay there; default: a directory of its own, removed when it ends. */
+  readonly directory?: string;
 }
 
+/** The settings that docs/operations.md asks of a Mosquitto that replicas share. Where it runs in the same directory again, it has its sessions again. */
+export const DURABLE = [
+  'persistence true',
+  'max_inflight_messages 1000',
+  'max_queued_messages 1000000',
+  'max_queued_bytes 0',
+].join('\n');
+
 /** Starts a real Mosquitto that listens on loopback and lets everybody in. Resolves when it accepts connections. */
-export async function startMosquitto({ port, config = '' }: MosquittoOptions = {}): Promise<Mosquitto> {
+export async function startMosquitto({ port, config = '', directory }: MosquittoOptions = {}): Promise<Mosquitto> {
   if (services.mosquitto === null) throw new Error('mosquitto is not installed; wrap the test in describeWith');
   const listenOn = port ?? (await freePort());
-  const directory = mkdtempSync(join(tmpdir(), 'signalbox-mosquitto-'));
-  const file = join(directory, 'mosquitto.conf');
+  const home = directory ?? mkdtempSync(join(tmpdir(), 'signalbox-mosquitto-'));
+  const file = join(home, 'mosquitto.conf');
   // As root, Mosquitto becomes another user, who could not write into this directory.
   const user = userInfo().username;
   writeFileSync(file, `listener ${listenOn} 127.0.0.1\nallow_anonymous true\nuser ${user}\n${config}\n`);
-  const child = spawn(services.mosquitto, ['-c', file], { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(services.mosquitto, ['-c', file], { cwd: home, stdio: ['ignore', 'pipe', 'pipe'] });
+  endWithUs(child);
   const output: Buffer[] = [];
-  child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
-  child.stderr.on('data', (chunk: Buffer) => output.push(chunk));
-  const endWithUs = () => void child.kill('SIGKILL');
-  process.once('exit', endWithUs);
+  const keep = (chunk: Buffer) => output.length < 1_000 && output.push(chunk);
+  child.stdout.on('data', keep);
+  child.stderr.on('data', keep);
   const end = async (signal: NodeJS.Signals) => {
     await endChild(child, signal);
-    process.removeListener('exit', endWithUs);
-    rmSync(directory, { recursive: true, force: true });
+    if (directory === undefined) rmSync(home, { recursive: true, force: true });
   };
   try {
     await eventually('mosquitto accepts connections', async () => {
@@ -79,6 +90,7 @@ export async function startMosquitto({ port, config = '' }: MosquittoOptions = {
   return {
     port: listenOn,
     url: `mqtt://127.0.0.1:${listenOn}`,
+    child,
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
   };

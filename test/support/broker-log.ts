@@ -1,0 +1,71 @@
+import { connectAsync, type MqttClient } from 'mqtt';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+
+const SENT = /: Sending PUBLISH to (\S+) \(d\d, q1, r\d, m(\d+), /;
+const ANSWERED = /: Received PUBACK from (\S+) \(Mid: (\d+), /;
+const MARK = /: Received PUBLISH from \S+ \(.*, 'marks\/(\d+)', /;
+
+/**
+ * What a Mosquitto that logs everything (`log_type all`) has said: the only place from which a test can tell that Signalbox has
+ * taken in all that the broker has for it. Mosquitto logs a packet to a subscriber before it acknowledges it to the publisher.
+ */
+export class BrokerLog {
+  /** Connections opened so far, by client id. */
+  readonly connects = new Map<string, number>();
+  private readonly unanswered = new Set<string>();
+  private readonly waiting = new Set<() => void>();
+  private lastMark = 0;
+  private nextMark = 1;
+  private marker: Promise<MqttClient> | null = null;
+
+  /** `clients`: the beginning of the client ids of Signalbox's own connections. */
+  constructor(
+    stream: Readable,
+    private readonly url: string,
+    private readonly clients: string,
+  ) {
+    createInterface({ input: stream }).on('line', (line) => this.read(line));
+  }
+
+  /** Resolves when Signalbox has acknowledged all that the broker had accepted for it before this call. */
+  async settled(deadlineMs = 20_000): Promise<void> {
+    const mark = this.nextMark++;
+    this.marker ??= connectAsync(this.url, { protocolVersion: 4, reconnectPeriod: 0 });
+    const marker = await this.marker;
+    await marker.publishAsync(`marks/${mark}`, '');
+    await new Promise<void>((resolve, reject) => {
+      const look = (): void => {
+        if (this.lastMark < mark || this.unanswered.size > 0) return;
+        this.waiting.delete(look);
+        clearTimeout(timer);
+        resolve();
+      };
+      const timer = setTimeout(() => {
+        this.waiting.delete(look);
+        reject(new Error(`still not acknowledged by Signalbox: ${[...this.unanswered].slice(0, 5).join(', ')}`));
+      }, deadlineMs);
+      this.waiting.add(look);
+      look();
+    });
+  }
+
+  /** Ends the connection of its own; call it before the broker is stopped. */
+  async close(): Promise<void> {
+    const marker = await this.marker?.catch(() => null);
+    this.marker = null;
+    await marker?.endAsync(true);
+  }
+
+  private read(line: string): void {
+    const sent = SENT.exec(line);
+    if (sent?.[1]!.startsWith(this.clients)) this.unanswered.add(`${sent[1]} ${sent[2]}`);
+    const answered = ANSWERED.exec(line);
+    if (answered) this.unanswered.delete(`${answered[1]} ${answered[2]}`);
+    const mark = MARK.exec(line);
+    if (mark) this.lastMark = Number(mark[1]);
+    if (answered || mark) for (const look of this.waiting) look();
+    const connected = / as (\S+) \(p\d, c\d, k\d+/.exec(line)?.[1];
+    if (connected) this.connects.set(connected, (this.connects.get(connected) ?? 0) + 1);
+  }
+}
