@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { VERSION } from './common/version.js';
+import { BrokerConfig } from './config/broker.config.js';
 import type { LoadedConfig } from './config/load-config.js';
 import { LogConfig } from './config/log.config.js';
 import { StorageConfig } from './config/storage.config.js';
@@ -9,19 +10,22 @@ import { MqttLink } from './mqtt/link.js';
 
 const RECOMMENDED_NODE = 22;
 
-/** Tells where everything is and what to try first: as text for people, as one record where the log is JSON. */
+/** Tells where everything is and what to try first: as text for people, as one record where the log is JSON. No secret is in it. */
 export function announce(app: NestFastifyApplication, config: LoadedConfig): void {
   const logger = new Logger('Signalbox');
   const http = httpUrl(app);
-  const [mqtt = ''] = app.get(MqttLink).urls;
+  const broker = config.get(BrokerConfig);
+  const mqtt = publicUrl(app.get(MqttLink).urls[0] ?? '');
   const facts = {
-    mode: 'embedded broker, SQLite',
+    mode: `${broker.url ? 'external' : 'embedded'} broker, ${config.get(StorageConfig).databaseUrl ? 'PostgreSQL' : 'SQLite'}`,
     http,
     mqtt,
-    dataDir: config.get(StorageConfig).dataDir,
-    access: 'open: this machine only, no keys',
+    ...whereDataIs(config.get(StorageConfig)),
+    access: broker.url
+      ? 'open: HTTP on this machine only, no keys; MQTT as the broker lets clients in'
+      : 'open: this machine only, no keys',
   };
-  const next = nextSteps(http, mqtt, config.get(TopicConfig).prefix);
+  const next = nextSteps(http, broker.username === '' ? mqtt : null, config.get(TopicConfig).prefix);
   for (const warning of config.warnings) logger.warn(warning);
   const major = Number.parseInt(process.versions.node, 10);
   if (major < RECOMMENDED_NODE) {
@@ -38,7 +42,7 @@ export function announce(app: NestFastifyApplication, config: LoadedConfig): voi
     `  Mode     ${facts.mode}`,
     `  HTTP     ${facts.http}`,
     `  MQTT     ${facts.mqtt}`,
-    `  Data     ${facts.dataDir}`,
+    `  Data     ${facts.database ?? facts.dataDir}`,
     `  Access   ${facts.access}`,
     '',
     '  Next, in another terminal:',
@@ -48,18 +52,41 @@ export function announce(app: NestFastifyApplication, config: LoadedConfig): voi
   process.stdout.write(`${lines.join('\n')}\n`);
 }
 
+function whereDataIs({ databaseUrl, dataDir }: StorageConfig): {
+  readonly database?: string;
+  readonly dataDir?: string;
+} {
+  return databaseUrl === null ? { dataDir } : { database: publicUrl(databaseUrl) };
+}
+
+/** Without the login, and without parameters, which may carry one. */
+function publicUrl(text: string): string {
+  const { protocol, host, pathname } = new URL(text);
+  return `${protocol}//${host}${pathname === '/' ? '' : pathname}`;
+}
+
 function httpUrl(app: NestFastifyApplication): string {
   const address = app.getHttpServer().address();
   if (address === null || typeof address === 'string') throw new Error('the HTTP server has no address');
   return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
 }
 
-function nextSteps(http: string, mqtt: string, prefix: string): string[] {
-  const { hostname, port } = new URL(mqtt);
-  const host = hostname.replaceAll(/[[\]]/g, '');
+/** `mqtt`: null where the broker wants a login. */
+function nextSteps(http: string, mqtt: string | null, prefix: string): string[] {
   return [
-    `mosquitto_pub -h ${host} -p ${port} -q 1 -t ${prefix}/greenhouse-1/up/telemetry -m '{"temperature": 21.5}'`,
+    publishStep(http, mqtt, `${prefix}/greenhouse-1/up/telemetry`),
     `curl ${http}/sensors`,
     `curl ${http}/control -H 'Content-Type: application/json' -d '{"command": "TURN_ON_FAN"}'`,
   ];
+}
+
+/** With mosquitto_pub where that needs neither login nor certificate, else through us. */
+function publishStep(http: string, mqtt: string | null, topic: string): string {
+  if (mqtt?.startsWith('mqtt:')) {
+    const { hostname, port } = new URL(mqtt);
+    const host = hostname.replaceAll(/[[\]]/g, '');
+    return `mosquitto_pub -h ${host} -p ${port || '1883'} -q 1 -t ${topic} -m '{"temperature": 21.5}'`;
+  }
+  const body = JSON.stringify({ topic, payload: { temperature: 21.5 } });
+  return `curl ${http}/publish -H 'Content-Type: application/json' -d '${body}'`;
 }

@@ -49,11 +49,11 @@ describe('the last lines of a test run', () => {
 
   it('name what is missing loudly; a run that passes otherwise then fails, but only with CI=true', () => {
     const files = { 'one/a.test.js': `test('a', () => {});` };
-    const env = { NODE_OPTIONS: `--require ${resolve('test/support/hide-mosquitto.cjs')}` };
+    const env = { NODE_OPTIONS: `--require ${resolve('test/support/hide-services.cjs')}` };
     const atHome = run(files, env);
     expect(atHome.lines.at(-1)).toBe('1 passed, 0 failed, 0 skipped');
     expect(atHome.lines.at(-3)).toMatch(
-      /^TESTS WERE SKIPPED: .*\bmosquitto\b.* not installed here\. .*apt-get install/,
+      /^TESTS WERE SKIPPED: .*\bmosquitto\b.* postgresql\b.* not installed here\. .*apt-get install/,
     );
     expect(atHome.status).toBe(0);
     const inCi = run(files, { ...env, CI: 'true' });
