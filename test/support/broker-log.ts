@@ -4,6 +4,8 @@ import type { Readable } from 'node:stream';
 
 const SENT = /: Sending PUBLISH to (\S+) \(d\d, q1, r\d, m(\d+), /;
 const ANSWERED = /: Received PUBACK from (\S+) \(Mid: (\d+), /;
+const CONNECTED = /: New client connected from \S+ as (\S+) \(p\d, /;
+const TAKEN_OVER = /: Client (\S+) already connected, closing old connection/;
 const MARK = /: Received PUBLISH from \S+ \(.*, 'marks\/(\d+)', /;
 
 /**
@@ -11,8 +13,10 @@ const MARK = /: Received PUBLISH from \S+ \(.*, 'marks\/(\d+)', /;
  * taken in all that the broker has for it. Mosquitto logs a packet to a subscriber before it acknowledges it to the publisher.
  */
 export class BrokerLog {
-  /** Connections opened so far, by client id. */
-  readonly connects = new Map<string, number>();
+  /** Client ids of the connections opened so far. */
+  readonly connects: string[] = [];
+  /** Client ids of the connections that the broker closed because another came with the same client id. */
+  readonly takeOvers: string[] = [];
   private readonly unanswered = new Set<string>();
   private readonly waiting = new Set<() => void>();
   private lastMark = 0;
@@ -65,7 +69,9 @@ export class BrokerLog {
     const mark = MARK.exec(line);
     if (mark) this.lastMark = Number(mark[1]);
     if (answered || mark) for (const look of this.waiting) look();
-    const connected = / as (\S+) \(p\d, c\d, k\d+/.exec(line)?.[1];
-    if (connected) this.connects.set(connected, (this.connects.get(connected) ?? 0) + 1);
+    const connected = CONNECTED.exec(line)?.[1];
+    if (connected) this.connects.push(connected);
+    const takenOver = TAKEN_OVER.exec(line)?.[1];
+    if (takenOver) this.takeOvers.push(takenOver);
   }
 }
