@@ -4,7 +4,7 @@
 // and "crash", which ends the writer thread.
 import 'reflect-metadata';
 import { Logger } from '@nestjs/common';
-import { COMMIT_LIMITS } from '../../dist/storage/sqlite/group-commit.js';
+import { COMMIT_LIMITS } from '../../dist/storage/group-commit.js';
 import { SqliteDatabase } from '../../dist/storage/sqlite/sqlite.database.js';
 
 const [dataDir, first] = process.argv.slice(2);

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { RetentionConfig } from '../../src/config/retention.config.js';
 import { StorageConfig } from '../../src/config/storage.config.js';
-import { COMMIT_LIMITS, type CommitLimits } from '../../src/storage/sqlite/group-commit.js';
+import { COMMIT_LIMITS, type CommitLimits } from '../../src/storage/group-commit.js';
 import { SqliteDatabase } from '../../src/storage/sqlite/sqlite.database.js';
 import { SqliteRetention } from '../../src/storage/sqlite/sqlite.retention.js';
 import { temporaryDirectory } from '../support/process.js';

@@ -1,15 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { IdentityKind } from '../log.js';
-import {
-  packEvents,
-  packReadings,
-  rowCount,
-  splitRows,
-  unpackEvents,
-  unpackReadings,
-  unpackVerdicts,
-} from './append.codec.js';
+import { packEvents, packReadings, rowCount, unpackEvents, unpackReadings, unpackVerdicts } from './append.codec.js';
 
 const text = fc.string({ unit: 'binary', maxLength: 20 });
 const identity = fc.constantFrom<IdentityKind>('id-ts', 'id', 'seq', 'hash', 'unique');
@@ -46,20 +38,6 @@ describe('rows on their way to the writer', () => {
         expect([...unpackEvents(structuredClone(entry))]).toEqual(
           events.map(({ body, ...row }) => ({ ...row, content: body })),
         );
-      }),
-    );
-  });
-
-  it('are split into parts of at most 2 Mi characters, or of one row, in order', () => {
-    const size = fc.oneof(fc.integer({ min: 0, max: 1_000 }), fc.integer({ min: 0, max: 5 * 1024 * 1024 }));
-    fc.assert(
-      fc.property(fc.array(size), (sizes) => {
-        const parts = splitRows(sizes, 1_000, (row) => row);
-        expect(parts.flat()).toEqual(sizes);
-        for (const part of parts) {
-          expect(part.length === 1 || part.reduce((sum, row) => sum + row, 0) <= 2 * 1024 * 1024).toBe(true);
-          expect(part.length).toBeGreaterThan(0);
-        }
       }),
     );
   });

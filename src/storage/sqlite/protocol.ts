@@ -1,4 +1,5 @@
 import type { StatementResult } from '../database.js';
+import type { Batch } from '../group-commit.js';
 
 /** An error on its way between threads. `unavailable`: the database is the cause, not the statement. */
 export interface WireError {
@@ -37,11 +38,8 @@ export type AppendEntry = LogEntry | RejectEntry;
 
 export type Entry = JobEntry | AppendEntry;
 
-/** One transaction. `expiresAt` (monotonic ms): from then on nobody waits for it any more. */
-export interface Batch {
-  readonly expiresAt: number;
-  readonly entries: readonly Entry[];
-}
+/** One transaction. */
+export type WriteBatch = Batch<Entry>;
 
 /** `verdicts` holds one code of `VERDICTS` per row, null where all were stored; `failures` the details of the failed ones in order. */
 export interface AppendResult {
@@ -55,7 +53,7 @@ export type EntryResult =
   | { readonly kind: 'error'; readonly error: WireError }
   | AppendResult;
 
-export type BatchReply =
+export type WriteReply =
   { readonly ok: true; readonly results: readonly EntryResult[] } | { readonly ok: false; readonly error: WireError };
 
 /** Values row by row, without the column names repeated. */
@@ -89,8 +87,3 @@ export type WorkerMessage<T> =
   | { readonly type: 'ready'; readonly notes: readonly string[] }
   | { readonly type: 'refused'; readonly message: string; readonly hint: string }
   | { readonly type: 'reply'; readonly id: number; readonly body: T };
-
-/** Milliseconds of a clock that never jumps and is the same in all threads of the process. */
-export function monotonicMs(): number {
-  return Number(process.hrtime.bigint() / 1_000_000n);
-}

@@ -1,6 +1,7 @@
 import { Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { Kysely, sql } from 'kysely';
 import type { StorageConfig } from '../../config/storage.config.js';
+import { Availability } from '../availability.js';
 import {
   Database,
   type DatabaseCapabilities,
@@ -10,22 +11,24 @@ import {
   type Statement,
   type StatementResult,
 } from '../database.js';
+import { ExecuteDialect, refuseAll } from '../execute.dialect.js';
+import { COMMIT_LIMITS, type CommitLimits, GroupCommit } from '../group-commit.js';
 import type { Lane, NewEvent, NewReading, NewReject, Verdict } from '../log.js';
 import { NewsBoard } from '../news-board.js';
 import type { Schema } from '../schema.js';
+import { splitRows } from '../split-rows.js';
+import { sizeOfStatement } from '../statement-size.js';
 import { StatementError, unavailable } from '../storage.errors.js';
-import { packEvents, packReadings, packRejects, splitRows, unpackVerdicts } from './append.codec.js';
+import { packEvents, packReadings, packRejects, unpackVerdicts } from './append.codec.js';
 import { prepareDataDirectory } from './data-directory.js';
-import { COMMIT_LIMITS, type CommitLimits, GroupCommit } from './group-commit.js';
-import type { AppendEntry, Batch, BatchReply, Entry, EntryResult, JobEntry } from './protocol.js';
+import type { AppendEntry, WriteBatch, WriteReply, Entry, EntryResult, JobEntry } from './protocol.js';
+import { SQLITE_DIALECT } from './sqlite.dialect.js';
 import { SqliteReader } from './sqlite.reader.js';
-import { ThreadDialect } from './thread-dialect.js';
 import { WorkerLink } from './worker-link.js';
 import { workerUrl } from './worker-url.js';
 
 /** How long a close waits for what was accepted; ending the threads may take 2 s more. */
 const DRAIN_MS = 5_000;
-const PROBE_INTERVAL_MS = 1_000;
 const WRITER_HEAP_MB = 128;
 /** Most rows of one entry: in the bulk lane less, because a commit takes whole entries. */
 const ENTRY_ROWS: Readonly<Record<Lane, number>> = { prompt: 1_000, bulk: 500 };
@@ -38,19 +41,16 @@ const PROBE: JobEntry = {
 
 /** The database as one SQLite file in the data directory, written and read in worker threads. */
 export class SqliteDatabase extends Database implements OnModuleInit, OnApplicationShutdown {
-  readonly sql = new Kysely<Schema>({
-    dialect: new ThreadDialect(() => Promise.reject(new Error('this connection only compiles'))),
-  });
+  readonly sql = new Kysely<Schema>({ dialect: new ExecuteDialect(SQLITE_DIALECT, refuseAll) });
   readonly now = sql<number>`cast(unixepoch('subsec') * 1000 as integer)`;
   private readonly news = new NewsBoard();
   private readonly logger = new Logger('Storage');
-  private readonly writer: WorkerLink<Batch, BatchReply>;
+  private readonly writer: WorkerLink<WriteBatch, WriteReply>;
   private readonly pointReader: SqliteReader;
   private readonly scanReader: SqliteReader;
-  private readonly commits: GroupCommit;
-  private state: DatabaseStatus = 'starting';
+  private readonly commits: GroupCommit<Entry, EntryResult>;
+  private readonly availability = new Availability();
   private version = '';
-  private probe: NodeJS.Timeout | undefined;
   private closing: Promise<void> | null = null;
   private readonly stop = new Int32Array(new SharedArrayBuffer(4));
 
@@ -72,12 +72,13 @@ export class SqliteDatabase extends Database implements OnModuleInit, OnApplicat
     this.commits = new GroupCommit(
       limits,
       (batch) => this.writer.ask(batch),
-      (problem) => this.onOutcome(problem),
+      this.availability.watch(() => this.probeCommit()),
+      ({ kind }) => kind === 'job',
     );
   }
 
   get status(): DatabaseStatus {
-    return this.state;
+    return this.availability.status;
   }
 
   get point(): Kysely<Schema> {
@@ -95,7 +96,7 @@ export class SqliteDatabase extends Database implements OnModuleInit, OnApplicat
     await Promise.all([this.pointReader.start(), this.scanReader.start()]);
     const { rows } = await sql<{ version: string }>`select sqlite_version() as version`.execute(this.point);
     this.version = rows[0]!.version;
-    this.state = 'up';
+    this.availability.open();
   }
 
   async onApplicationShutdown(): Promise<void> {
@@ -118,12 +119,9 @@ export class SqliteDatabase extends Database implements OnModuleInit, OnApplicat
 
   async write(job: readonly Statement[], news?: News): Promise<StatementResult[]> {
     if (job.length === 0) return [];
-    if (this.state === 'down') throw unavailable('the database does not commit at present');
-    let size = 0;
-    const statements = job.map(({ sql: text, parameters }) => {
-      size += text.length;
-      return { sql: text, parameters: parameters.map((value) => ((size += sizeOf(value)), portable(value))) };
-    });
+    if (this.status === 'down') throw unavailable('the database does not commit at present');
+    const size = job.reduce((sum, statement) => sum + sizeOfStatement(statement), 0);
+    const statements = job.map(({ sql: text, parameters }) => ({ sql: text, parameters: parameters.map(compact) }));
     const result = await this.submit({ kind: 'job', statements }, statements.length, size, 'prompt');
     if (result.kind === 'job') {
       if (news) this.news.tell(news);
@@ -169,29 +167,17 @@ export class SqliteDatabase extends Database implements OnModuleInit, OnApplicat
   }
 
   private submit(entry: Entry, rows: number, size: number, lane: Lane): Promise<EntryResult> {
-    if (this.state === 'starting' || this.closing) return Promise.reject(unavailable('the database is not open'));
+    if (this.status === 'starting' || this.closing) return Promise.reject(unavailable('the database is not open'));
     return this.commits.submit(entry, rows, size, lane);
   }
 
-  private onOutcome(problem: string | null): void {
-    if (problem === null && this.state === 'down') {
-      this.state = 'up';
-      clearInterval(this.probe);
-      this.logger.log('the database commits again');
-    } else if (problem !== null && this.state === 'up') {
-      this.state = 'down';
-      this.logger.error(`the database does not commit; what is sent meanwhile is refused: ${problem}`);
-      this.probe = setInterval(() => this.probeCommit(), PROBE_INTERVAL_MS);
-    }
-  }
-
-  /** A commit of nothing, so that recovery needs no traffic. Its outcome is heard by {@link onOutcome}. */
+  /** A commit of nothing. */
   private probeCommit(): void {
     if (this.commits.idle) this.commits.submit(PROBE, 1, 0).catch(() => undefined);
   }
 
   private async drain(): Promise<void> {
-    const wait = this.state === 'down' ? 0 : DRAIN_MS;
+    const wait = this.status === 'down' ? 0 : DRAIN_MS;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), wait)));
     const drained = await Promise.race([this.commits.drain().then(() => true), late]);
@@ -204,12 +190,11 @@ export class SqliteDatabase extends Database implements OnModuleInit, OnApplicat
   }
 
   private async drainAndClose(): Promise<void> {
-    clearInterval(this.probe);
+    this.availability.close();
     await this.drain();
     await Promise.all([this.pointReader.stop(), this.scanReader.stop()]);
     await this.writer.stop();
-    clearInterval(this.probe);
-    this.state = 'stopped';
+    this.availability.stop();
   }
 }
 
@@ -218,20 +203,9 @@ function sizeOfEntry(entry: AppendEntry): number {
   return entry.text.length + entry.numbers.byteLength + payloads;
 }
 
-function sizeOf(value: unknown): number {
-  return typeof value === 'string' ? value.length : ArrayBuffer.isView(value) ? value.byteLength : 8;
-}
-
-/** Refuses what cannot cross the thread before it fails the others of its batch. */
-function portable(value: unknown): unknown {
-  if (ArrayBuffer.isView(value)) return compact(value);
-  if (value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol'))
-    return value;
-  throw new StatementError('STATEMENT', 'a parameter is neither a number, a string, bytes nor null');
-}
-
 /** A view on a part of a buffer (a payload inside its network chunk) would take that whole buffer along to the worker. */
-function compact(view: ArrayBufferView): ArrayBufferView {
-  const { buffer, byteOffset, byteLength } = view;
-  return byteLength < buffer.byteLength ? new Uint8Array(buffer, byteOffset, byteLength).slice() : view;
+function compact(value: unknown): unknown {
+  if (!ArrayBuffer.isView(value)) return value;
+  const { buffer, byteOffset, byteLength } = value;
+  return byteLength < buffer.byteLength ? new Uint8Array(buffer, byteOffset, byteLength).slice() : value;
 }

@@ -1,8 +1,9 @@
 import { type CompiledQuery, Kysely, type QueryResult } from 'kysely';
+import { ExecuteDialect, refuseWrite } from '../execute.dialect.js';
 import type { Schema } from '../schema.js';
 import { StatementError, StorageErrors, unavailable } from '../storage.errors.js';
 import { type QueryReply, type Rows, TOO_LARGE, type WireStatement, type WorkerSettings } from './protocol.js';
-import { ThreadDialect } from './thread-dialect.js';
+import { SQLITE_DIALECT } from './sqlite.dialect.js';
 import { WorkerLink } from './worker-link.js';
 import { workerUrl } from './worker-url.js';
 
@@ -18,7 +19,7 @@ export class SqliteReader {
 
   constructor(name: string, settings: WorkerSettings) {
     this.link = new WorkerLink({ name, url: workerUrl('reader'), settings, heapMb: HEAP_MB });
-    this.kysely = new Kysely<Schema>({ dialect: new ThreadDialect((query) => this.execute(query)) });
+    this.kysely = new Kysely<Schema>({ dialect: new ExecuteDialect(SQLITE_DIALECT, (query) => this.execute(query)) });
   }
 
   start(): Promise<void> {
@@ -29,14 +30,12 @@ export class SqliteReader {
     return this.link.stop();
   }
 
-  private async execute({ sql, parameters, query }: CompiledQuery): Promise<QueryResult<unknown>> {
-    if (query.kind !== 'SelectQueryNode' && query.kind !== 'RawNode') {
-      throw new Error('this connection only reads: send writes to Database.write');
-    }
+  private async execute(query: CompiledQuery): Promise<QueryResult<unknown>> {
+    refuseWrite(query);
     if (this.waiting >= MOST_WAITING) throw unavailable('too many queries are waiting for the database');
     this.waiting++;
     try {
-      const reply = await inTime(this.link.ask({ sql, parameters }));
+      const reply = await inTime(this.link.ask({ sql: query.sql, parameters: query.parameters }));
       if (reply.ok) return { rows: toObjects(reply.rows) };
       const { code, message } = reply.error;
       if (reply.error.unavailable) throw unavailable(`the database could not be read: ${message}`);

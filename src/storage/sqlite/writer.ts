@@ -1,16 +1,16 @@
 import type Sqlite from 'better-sqlite3';
 import type { StatementResult } from '../database.js';
+import { monotonicMs } from '../monotonic.js';
 import { LogAppender } from './log-appender.js';
 import { openForWriting } from './open-file.js';
 import {
   type AppendEntry,
   type AppendResult,
-  type Batch,
-  type BatchReply,
+  type WriteBatch,
+  type WriteReply,
   type Entry,
   type EntryResult,
   type JobEntry,
-  monotonicMs,
   type WireStatement,
   type WorkerSettings,
 } from './protocol.js';
@@ -54,7 +54,7 @@ export class Writer {
     this.present();
   }
 
-  run({ expiresAt, entries }: Batch): BatchReply {
+  run({ expiresAt, entries }: WriteBatch): WriteReply {
     if (monotonicMs() >= expiresAt) {
       return {
         ok: false,

@@ -1,25 +1,25 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { eventually } from '../../../test/support/eventually.js';
-import { COMMIT_LIMITS, type CommitLimits, GroupCommit } from './group-commit.js';
-import type { Batch, BatchReply, Entry, EntryResult } from './protocol.js';
+import { eventually } from '../../test/support/eventually.js';
+import { type Batch, type BatchReply, COMMIT_LIMITS, type CommitLimits, GroupCommit } from './group-commit.js';
+
+interface Entry {
+  readonly kind: 'job' | 'append';
+  readonly name: string;
+}
 
 interface Sent {
   readonly names: readonly string[];
-  readonly batch: Batch;
-  reply(reply?: BatchReply): void;
+  readonly batch: Batch<Entry>;
+  reply(reply?: BatchReply<string>): void;
   lose(): void;
 }
 
-const FULL: BatchReply = { ok: false, error: { unavailable: true, code: 'SQLITE_FULL', message: 'disk is full' } };
+const FULL: BatchReply<string> = { ok: false, error: { message: 'disk is full' } };
 
-const entry = (name: string): Entry => ({ kind: 'job', statements: [{ sql: name, parameters: [] }] });
-const nameOf = (item: Entry): string => (item.kind === 'job' ? item.statements[0]!.sql : item.kind);
-const result = (name: string): EntryResult => ({
-  kind: 'error',
-  error: { unavailable: false, code: name, message: '' },
-});
+const entry = (name: string): Entry => ({ kind: 'job', name });
+const result = (name: string): string => `result of ${name}`;
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-const submitAll = (commits: GroupCommit, names: string): Promise<string[]> =>
+const submitAll = (commits: GroupCommit<Entry, string>, names: string): Promise<string[]> =>
   Promise.all(Array.from(names, (name) => commits.submit(entry(name), 1, 10).then(() => name, String)));
 
 describe('GroupCommit', () => {
@@ -32,12 +32,12 @@ describe('GroupCommit', () => {
   });
 
   const create = (limits: Partial<CommitLimits> = {}) =>
-    new GroupCommit(
+    new GroupCommit<Entry, string>(
       { ...COMMIT_LIMITS, ...limits },
       (batch) =>
         new Promise((resolve, reject) => {
-          const names = batch.entries.map(nameOf);
-          const success: BatchReply = { ok: true, results: names.map(result) };
+          const names = batch.entries.map(({ name }) => name);
+          const success: BatchReply<string> = { ok: true, results: names.map(result) };
           sent.push({
             names,
             batch,
@@ -46,6 +46,7 @@ describe('GroupCommit', () => {
           });
         }),
       (problem) => outcomes.push(problem),
+      ({ kind }) => kind === 'job',
     );
   const batches = () => sent.map(({ names }) => names.join(''));
 
@@ -173,7 +174,7 @@ describe('GroupCommit', () => {
 
   it('never refuses an append, however many wait', async () => {
     const commits = create({ mostPendingRows: 1, mostPendingSize: 1 });
-    const append: Entry = { kind: 'readings', text: '', numbers: new Float64Array(9) };
+    const append: Entry = { kind: 'append', name: 'a' };
     let refused = 0;
     for (let i = 0; i < 100; i++) void commits.submit(append, 100, 100).catch(() => refused++);
     await settle();

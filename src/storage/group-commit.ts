@@ -1,6 +1,17 @@
-import type { Lane } from '../log.js';
-import { unavailable } from '../storage.errors.js';
-import { type Batch, type BatchReply, type Entry, type EntryResult, monotonicMs } from './protocol.js';
+import type { Lane } from './log.js';
+import { monotonicMs } from './monotonic.js';
+import { unavailable } from './storage.errors.js';
+
+/** What leaves together. `expiresAt` (monotonic ms): from then on nobody waits for it any more. */
+export interface Batch<Entry> {
+  readonly expiresAt: number;
+  readonly entries: readonly Entry[];
+}
+
+/** One result per entry of a batch that was committed, or why it was not. */
+export type BatchReply<Result> =
+  | { readonly ok: true; readonly results: readonly Result[] }
+  | { readonly ok: false; readonly error: { readonly message: string } };
 
 /** Bounds of the group commit. Sizes in characters or bytes, a row is one row of an append or one statement of a job. */
 export interface CommitLimits {
@@ -16,6 +27,7 @@ export interface CommitLimits {
   /** What a batch takes of the bulk lane besides: neighbours wait for so much of it. */
   readonly mostBulkRows: number;
   readonly mostBulkSize: number;
+  readonly mostBatchesInFlight: number;
 }
 
 /** 15 s is below 1.5 x the smallest accepted keepalive, after which a waiting client would be closed (hazards, aedes 4). */
@@ -28,43 +40,47 @@ export const COMMIT_LIMITS: CommitLimits = {
   mostBatchSize: 4 * 1024 * 1024,
   mostBulkRows: 1_000,
   mostBulkSize: 512 * 1024,
+  mostBatchesInFlight: 2,
 };
 
-const BATCHES_IN_FLIGHT = 2;
-
-interface Pending {
+interface Pending<Entry, Result> {
   readonly entry: Entry;
+  readonly isBounded: boolean;
   readonly rows: number;
   readonly size: number;
   readonly expiresAt: number;
-  readonly resolve: (result: EntryResult) => void;
+  readonly resolve: (result: Result) => void;
   readonly reject: (error: Error) => void;
   settled: boolean;
 }
 
-interface Sent {
-  readonly pending: readonly Pending[];
+interface Sent<Entry, Result> {
+  readonly pending: readonly Pending<Entry, Result>[];
   readonly at: number;
 }
 
 /**
  * Gathers entries into batches: the prompt ones first, in order, then a bounded part of the bulk. A batch leaves as soon as fewer
- * than two are on their way, so batches grow by themselves with load and a lone entry waits for nothing.
+ * than two (or as many as the limits say) are on their way, so batches grow by themselves with load and a lone entry waits for nothing.
  */
-export class GroupCommit {
-  private readonly queues: Readonly<Record<Lane, Pending[]>> = { prompt: [], bulk: [] };
-  private readonly inFlight = new Set<Sent>();
+export class GroupCommit<Entry, Result> {
+  private readonly queues: Readonly<Record<Lane, Pending<Entry, Result>[]>> = { prompt: [], bulk: [] };
+  private readonly inFlight = new Set<Sent<Entry, Result>>();
   private jobRows = 0;
   private jobSize = 0;
   private flushIsDue = false;
   private sweep: NodeJS.Timeout | undefined;
   private onIdle: (() => void)[] = [];
 
-  /** `onOutcome` hears of every batch: null where it was committed, else why not; and of one that is on its way for too long. */
+  /**
+   * `onOutcome` hears of every batch: null where it was committed, else why not; and of one that is on its way for too long.
+   * `isBounded` picks the entries that the bounds on waiting apply to.
+   */
   constructor(
     private readonly limits: CommitLimits,
-    private readonly send: (batch: Batch) => Promise<BatchReply>,
+    private readonly send: (batch: Batch<Entry>) => Promise<BatchReply<Result>>,
     private readonly onOutcome: (problem: string | null) => void,
+    private readonly isBounded: (entry: Entry) => boolean,
   ) {}
 
   get idle(): boolean {
@@ -72,9 +88,10 @@ export class GroupCommit {
   }
 
   /** Resolves after the commit with the entry's own result. Rejects with STORAGE_UNAVAILABLE. */
-  submit(entry: Entry, rows: number, size: number, lane: Lane = 'prompt'): Promise<EntryResult> {
+  submit(entry: Entry, rows: number, size: number, lane: Lane = 'prompt'): Promise<Result> {
     const { mostPendingRows, mostPendingSize, deadlineMs } = this.limits;
-    if (entry.kind === 'job') {
+    const isBounded = this.isBounded(entry);
+    if (isBounded) {
       const isFull = this.jobRows + rows > mostPendingRows || this.jobSize + size > mostPendingSize;
       if (isFull && this.jobRows > 0)
         return Promise.reject(unavailable('too many writes are waiting for the database'));
@@ -83,7 +100,7 @@ export class GroupCommit {
     }
     return new Promise((resolve, reject) => {
       const expiresAt = monotonicMs() + deadlineMs;
-      this.queues[lane].push({ entry, rows, size, expiresAt, resolve, reject, settled: false });
+      this.queues[lane].push({ entry, isBounded, rows, size, expiresAt, resolve, reject, settled: false });
       this.sweep ??= setInterval(() => this.expire(), Math.max(10, Math.min(250, deadlineMs / 10)));
       if (this.flushIsDue) return;
       this.flushIsDue = true;
@@ -110,14 +127,15 @@ export class GroupCommit {
 
   private flush(): void {
     const { prompt, bulk } = this.queues;
-    while (this.inFlight.size < BATCHES_IN_FLIGHT && prompt.length + bulk.length > 0) this.launch(this.take());
+    while (this.inFlight.size < this.limits.mostBatchesInFlight && prompt.length + bulk.length > 0)
+      this.launch(this.take());
     if (!this.idle) return;
     clearInterval(this.sweep);
     this.sweep = undefined;
     for (const resolve of this.onIdle.splice(0)) resolve();
   }
 
-  private take(): Pending[] {
+  private take(): Pending<Entry, Result>[] {
     const { mostBatchRows, mostBatchSize, mostBulkRows, mostBulkSize } = this.limits;
     return [
       ...takeFrom(this.queues.prompt, mostBatchRows, mostBatchSize),
@@ -125,17 +143,17 @@ export class GroupCommit {
     ];
   }
 
-  private launch(pending: readonly Pending[]): void {
-    const sent: Sent = { pending, at: monotonicMs() };
+  private launch(pending: readonly Pending<Entry, Result>[]): void {
+    const sent: Sent<Entry, Result> = { pending, at: monotonicMs() };
     this.inFlight.add(sent);
     const expiresAt = Math.max(...pending.map((one) => one.expiresAt));
     this.send({ expiresAt, entries: pending.map(({ entry }) => entry) }).then(
       (reply) => this.land(sent, reply),
-      (error: Error) => this.land(sent, { ok: false, error: { unavailable: true, code: '', message: error.message } }),
+      (error: Error) => this.land(sent, { ok: false, error }),
     );
   }
 
-  private land(sent: Sent, reply: BatchReply): void {
+  private land(sent: Sent<Entry, Result>, reply: BatchReply<Result>): void {
     this.inFlight.delete(sent);
     if (reply.ok) {
       for (const [i, pending] of sent.pending.entries()) this.settle(pending, () => pending.resolve(reply.results[i]!));
@@ -147,17 +165,17 @@ export class GroupCommit {
     this.flush();
   }
 
-  private settle(pending: Pending, how: () => void): void {
+  private settle(pending: Pending<Entry, Result>, how: () => void): void {
     if (pending.settled) return;
     pending.settled = true;
-    if (pending.entry.kind === 'job') {
+    if (pending.isBounded) {
       this.jobRows -= pending.rows;
       this.jobSize -= pending.size;
     }
     how();
   }
 
-  private all(): Pending[] {
+  private all(): Pending<Entry, Result>[] {
     return [...[...this.inFlight].flatMap(({ pending }) => pending), ...this.queues.prompt, ...this.queues.bulk];
   }
 
@@ -179,7 +197,11 @@ export class GroupCommit {
 }
 
 /** Takes entries off the queue up to these bounds, but at least one where there is any. */
-function takeFrom(queue: Pending[], mostRows: number, mostSize: number): Pending[] {
+function takeFrom<Item extends { readonly rows: number; readonly size: number }>(
+  queue: Item[],
+  mostRows: number,
+  mostSize: number,
+): Item[] {
   let rows = 0;
   let size = 0;
   let count = 0;
@@ -193,7 +215,7 @@ function takeFrom(queue: Pending[], mostRows: number, mostSize: number): Pending
 }
 
 /** Entries wait in order, so the settled ones are the first ones. */
-function dropSettled(queue: Pending[]): void {
+function dropSettled(queue: { readonly settled: boolean }[]): void {
   const left = queue.findIndex(({ settled }) => !settled);
   queue.splice(0, left < 0 ? queue.length : left);
 }
