@@ -17,10 +17,10 @@ async function openDatabase(config: StorageConfig, broker: BrokerConfig): Promis
   return new SqliteDatabase(config);
 }
 
-async function openRetention(database: Database, config: RetentionConfig): Promise<Retention> {
-  if (database.capabilities.kind === 'postgresql') {
+async function openRetention(database: Database, config: RetentionConfig, storage: StorageConfig): Promise<Retention> {
+  if (storage.databaseUrl !== null) {
     const { PostgresRetention } = await import('./postgres/postgres.retention.js');
-    return new PostgresRetention(database, config);
+    return new PostgresRetention(database, config, storage.databaseUrl);
   }
   const { SqliteRetention } = await import('./sqlite/sqlite.retention.js');
   return new SqliteRetention(database, config);
@@ -31,7 +31,7 @@ async function openRetention(database: Database, config: RetentionConfig): Promi
 @Module({
   providers: [
     { provide: Database, useFactory: openDatabase, inject: [StorageConfig, BrokerConfig] },
-    { provide: Retention, useFactory: openRetention, inject: [Database, RetentionConfig] },
+    { provide: Retention, useFactory: openRetention, inject: [Database, RetentionConfig, StorageConfig] },
   ],
   exports: [Database],
 })

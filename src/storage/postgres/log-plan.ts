@@ -1,0 +1,97 @@
+import type pg from 'pg';
+import type { Verdict } from '../log.js';
+import { NewestValues } from '../newest-values.js';
+import { sameJson } from '../same-json.js';
+import type { AppendPlan } from './appender.js';
+import { int8Array, textArray } from './binary-array.js';
+import { checkRow, type LogBatch, packBatch } from './log-batch.js';
+import { type LogRow, type LogShape, storedKey } from './log-shape.js';
+import { appendStatement, contentStatement } from './log-statement.js';
+import type { Partitions } from './partitions.js';
+import { constraintOf, messageOf, sqlState } from './postgres-fault.js';
+
+const STORED: Verdict = { outcome: 'stored' };
+const CHECK_VIOLATION = '23514';
+
+/** Appends to one table of the log. */
+export class LogPlan<Row extends LogRow> implements AppendPlan<Row, LogBatch<Row>> {
+  private readonly appendText: string;
+  private readonly contentText: string;
+
+  constructor(
+    private readonly shape: LogShape<Row>,
+    private readonly partitions: Partitions,
+  ) {
+    this.appendText = appendStatement(shape);
+    this.contentText = contentStatement(shape);
+  }
+
+  pack(rows: readonly Row[], refuse: (index: number, detail: string) => void): LogBatch<Row> {
+    const newest = new NewestValues();
+    const { contentOf, metricsOf } = this.shape;
+    const sound = rows.filter((row, index) => {
+      try {
+        checkRow(this.shape, row);
+        if (metricsOf) newest.offer({ ...row, content: contentOf(row), metrics: metricsOf(row) });
+        return true;
+      } catch (error) {
+        refuse(index, messageOf(error));
+        return false;
+      }
+    });
+    return packBatch(this.shape, sound, newest);
+  }
+
+  async commit(client: pg.Client, batch: LogBatch<Row>): Promise<Verdict[]> {
+    await this.partitions.ensure(client, batch.weeks);
+    const { base, stored } = await this.append(client, batch);
+    if (stored === null) return batch.rows.map(() => STORED);
+    const positions = stored === '' ? [] : stored.split(',').map(Number);
+    return this.judge(client, batch, base, new Set(positions));
+  }
+
+  async recall(client: pg.Client, batch: LogBatch<Row>, base: number): Promise<Verdict[]> {
+    const { rows } = await client.query<{ position: number }>(
+      `select position from ${this.shape.table} where position > $1 and position <= $2`,
+      [base, base + batch.rows.length],
+    );
+    return this.judge(client, batch, base, new Set(rows.map(({ position }) => position)));
+  }
+
+  private async append(client: pg.Client, batch: LogBatch<Row>) {
+    const name = `append ${this.shape.table}`;
+    const send = () =>
+      client.query<{ base: number; stored: string | null }>({
+        name,
+        text: this.appendText,
+        values: [...batch.parameters],
+      });
+    try {
+      return (await send()).rows[0]!;
+    } catch (error) {
+      // PostgreSQL has no code of its own for a missing partition.
+      if (sqlState(error) !== CHECK_VIOLATION || constraintOf(error) !== '') throw error;
+      this.partitions.forget();
+      await this.partitions.ensure(client, batch.weeks);
+      return (await send()).rows[0]!;
+    }
+  }
+
+  /** Tells duplicates from conflicts among the rows that were there already. */
+  private async judge(client: pg.Client, { rows }: LogBatch<Row>, base: number, stored: ReadonlySet<number>) {
+    const verdicts: Verdict[] = rows.map(() => STORED);
+    const others = [...rows.keys()].filter((i) => !stored.has(base + i + 1));
+    for (const i of others) verdicts[i] = { outcome: 'duplicate' };
+    if (others.length === 0) return verdicts;
+    const { rows: found } = await client.query<{ n: number; content: string }>(this.contentText, [
+      textArray(others.map((i) => rows[i]!.deviceId)),
+      int8Array(others.map((i) => rows[i]!.ts)),
+      textArray(others.map((i) => storedKey(rows[i]!))),
+    ]);
+    for (const { n, content } of found) {
+      const i = others[n - 1]!;
+      if (!sameJson(content, this.shape.contentOf(rows[i]!))) verdicts[i] = { outcome: 'conflict' };
+    }
+    return verdicts;
+  }
+}
