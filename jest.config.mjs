@@ -27,7 +27,8 @@ const NOT_EXTERNAL = {
   'test/mqtt/': 'the suites of the links, which bring their own brokers',
   'test/storage/': 'the suites of the databases, which bring their own servers',
   'test/replica/': 'several replicas, which bring the broker and the server that they share',
-  'test/cli/simulate(-outage|-refused)?\\.': 'the simulator beside brokers of the test',
+  'test/cli/':
+    'the simulator: its devices are back at a Mosquitto that restarts with Signalbox before that has subscribed',
   'test/python-example\\.': 'the example device beside a broker of the test',
   'test/process/(start|log)': 'the messages of each mode at the start, and the log',
   'test/http/database-away\\.': 'a lock on the SQLite file',

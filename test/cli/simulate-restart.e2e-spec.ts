@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Summary } from '../../src/cli/simulate/summary.js';
-import { settled } from '../support/backends.js';
 import { eventually } from '../support/eventually.js';
 import { get, post } from '../support/http.js';
 import { startService, temporaryDirectory } from '../support/process.js';
@@ -48,7 +47,6 @@ describe('signalbox simulate beside Signalbox', () => {
     await eventually('they are back', () => run.err.split('The service is back').length - 1 === 3);
     const summary: Summary = await run.interrupt();
     expect(summary).toMatchObject({ acknowledged: summary.sent, unacknowledged: 0, unsent: 0, skipped: 0 });
-    await settled(service.mqttUrl);
     const readings = await stored();
     expect(readings).toHaveLength(summary.sent);
     const distinct = new Set(

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createTestApp, type TestApp } from '../support/app.js';
-import { settled } from '../support/backends.js';
+import { hasExternalBroker, settled } from '../support/backends.js';
 import { get, post, type ProblemBody } from '../support/http.js';
 import { connectDevice, connectMqtt, type Device, listenTo } from '../support/mqtt.js';
 
@@ -225,7 +225,8 @@ describe('GET /messages', () => {
   it('shows bytes that are not UTF-8 as base64', async () => {
     await device.publish('/flask/binary', Buffer.from([0xff, 0x00]), { qos: 2 });
     const { body } = await get<Message[]>(url('/messages?topic=/flask/%23'));
-    expect(body).toMatchObject([{ message: '/wA=', encoding: 'base64', qos: 2 }]);
+    // What a broker of others hands us has the QoS of our subscription at most.
+    expect(body).toMatchObject([{ message: '/wA=', encoding: 'base64', qos: hasExternalBroker ? 1 : 2 }]);
   });
 
   it('does not keep what no filter of MESSAGE_TOPICS matches', async () => {

@@ -18,6 +18,9 @@ export interface Backends {
   remove(): Promise<void>;
 }
 
+/** True where applications of a test have an external broker. What differs there has its reason beside it. */
+export const hasExternalBroker = globalThis.signalboxBackends === 'external';
+
 const EMBEDDED: Backends = { settings: {}, stop: async () => {}, remove: async () => {} };
 const SHARE_GROUP = 'signalbox';
 const logs = new Map<string, BrokerLog>();
@@ -28,7 +31,7 @@ const logs = new Map<string, BrokerLog>();
  * database of its own, whose name is kept there.
  */
 export async function startBackends(directory: string, settings: Readonly<Record<string, string>>): Promise<Backends> {
-  if (globalThis.signalboxBackends !== 'external' || 'MQTT_URL' in settings || 'DATABASE_URL' in settings) {
+  if (!hasExternalBroker || 'MQTT_URL' in settings || 'DATABASE_URL' in settings) {
     return EMBEDDED;
   }
   const server = process.env['SIGNALBOX_TEST_POSTGRES'];

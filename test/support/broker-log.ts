@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
 const SENT = /: Sending PUBLISH to (\S+) \(d\d, q1, r\d, m(\d+), /;
 const ANSWERED = /: Received PUBACK from (\S+) \(Mid: (\d+), /;
 const CONNECTED = /: New client connected from \S+ as (\S+) \(p\d, /;
+const SUBSCRIBED = /: Sending SUBACK to (\S+)/;
 const TAKEN_OVER = /: Client (\S+) already connected, closing old connection/;
 const MARK = /: Received PUBLISH from \S+ \(.*, 'marks\/(\d+)', /;
 
@@ -15,6 +16,8 @@ const MARK = /: Received PUBLISH from \S+ \(.*, 'marks\/(\d+)', /;
 export class BrokerLog {
   /** Client ids of the connections opened so far. */
   readonly connects: string[] = [];
+  /** Client ids whose subscriptions the broker has granted. */
+  readonly subscribed = new Set<string>();
   /** Client ids of the connections that the broker closed because another came with the same client id. */
   readonly takeOvers: string[] = [];
   private readonly unanswered = new Set<string>();
@@ -71,6 +74,8 @@ export class BrokerLog {
     if (answered || mark) for (const look of this.waiting) look();
     const connected = CONNECTED.exec(line)?.[1];
     if (connected) this.connects.push(connected);
+    const subscribed = SUBSCRIBED.exec(line)?.[1];
+    if (subscribed) this.subscribed.add(subscribed);
     const takenOver = TAKEN_OVER.exec(line)?.[1];
     if (takenOver) this.takeOvers.push(takenOver);
   }
