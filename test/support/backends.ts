@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BrokerLog } from './broker-log.js';
 import { createDatabase, query } from './postgres.js';
-import { DURABLE, startMosquitto } from './services.js';
+import { FOR_REPLICAS, startMosquitto } from './services.js';
 
 /** Set by the Jest project `e2e external` (jest.config.mjs): every application gets a Mosquitto of its own and PostgreSQL. */
 declare global {
@@ -44,8 +44,8 @@ export async function startBackends(directory: string, settings: Readonly<Record
 
   const mosquitto = await startMosquitto({
     port: Number(settings['MQTT_PORT'] ?? 0) || undefined,
-    directory: home,
-    config: `${DURABLE}\nlog_dest stderr\nlog_type all`,
+    data: home,
+    config: `${FOR_REPLICAS}\nlog_dest stderr\nlog_type all`,
   });
   const log = new BrokerLog(mosquitto.child.stderr!, mosquitto.url, `${SHARE_GROUP}-`);
   logs.set(mosquitto.url, log);

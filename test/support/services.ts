@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -34,7 +34,7 @@ export interface Mosquitto {
   readonly port: number;
   readonly url: string;
   readonly child: ChildProcess;
-  /** Ends it (SIGTERM) and removes its files, unless they are in a directory that was given. Stopping twice is no error. */
+  /** Ends it (SIGTERM) and removes its files, but for `data`. Stopping twice is no error. */
   stop(): Promise<void>;
   /** Ends it at once (SIGKILL), as a crash does. */
   kill(): Promise<void>;
@@ -45,28 +45,43 @@ export interface MosquittoOptions {
   readonly port?: number;
   /** More lines for mosquitto.conf. */
   readonly config?: string;
-  /** Where its files are, which stay there; default: a directory of its own, removed when it ends. */
-  readonly directory?: string;
+  /** A directory for its sessions and retained messages, which the next one may go on with. It is left in place. */
+  readonly data?: string;
+  /** The only user that it lets in. */
+  readonly login?: { readonly username: string; readonly password: string };
+  /** PEM files: TLS, and nobody is let in without a certificate that `ca` signed. */
+  readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string };
 }
 
-/** The settings that docs/operations.md asks of a Mosquitto that replicas share. Where it runs in the same directory again, it has its sessions again. */
-export const DURABLE = [
-  'persistence true',
-  'max_inflight_messages 1000',
-  'max_queued_messages 1000000',
-  'max_queued_bytes 0',
-].join('\n');
+/** Lines for mosquitto.conf that docs/operations.md asks for where replicas share it, beside `persistence` (see `data`). */
+export const FOR_REPLICAS = ['max_inflight_messages 1000', 'max_queued_messages 1000000', 'max_queued_bytes 0'].join(
+  '\n',
+);
 
-/** Starts a real Mosquitto that listens on loopback and lets everybody in. Resolves when it accepts connections. */
-export async function startMosquitto({ port, config = '', directory }: MosquittoOptions = {}): Promise<Mosquitto> {
-  if (services.mosquitto === null) throw new Error('mosquitto is not installed; wrap the test in describeWith');
-  const listenOn = port ?? (await freePort());
-  const home = directory ?? mkdtempSync(join(tmpdir(), 'signalbox-mosquitto-'));
-  const file = join(home, 'mosquitto.conf');
+function mosquittoConfig(port: number, directory: string, { config = '', data, login, tls }: MosquittoOptions): string {
+  const lines = [`listener ${port} 127.0.0.1`, `allow_anonymous ${login === undefined}`];
   // As root, Mosquitto becomes another user, who could not write into this directory.
-  const user = userInfo().username;
-  writeFileSync(file, `listener ${listenOn} 127.0.0.1\nallow_anonymous true\nuser ${user}\n${config}\n`);
-  const child = spawn(services.mosquitto, ['-c', file], { cwd: home, stdio: ['ignore', 'pipe', 'pipe'] });
+  lines.push(`user ${userInfo().username}`);
+  if (data !== undefined) lines.push('persistence true', `persistence_location ${data}/`);
+  if (login !== undefined) {
+    const file = join(directory, 'passwords');
+    execFileSync('mosquitto_passwd', ['-b', '-c', file, login.username, login.password]);
+    lines.push(`password_file ${file}`);
+  }
+  if (tls !== undefined) {
+    lines.push(`cafile ${tls.ca}`, `certfile ${tls.cert}`, `keyfile ${tls.key}`, 'require_certificate true');
+  }
+  return `${[...lines, config].join('\n')}\n`;
+}
+
+/** Starts a real Mosquitto that listens on loopback and, unless told otherwise, lets everybody in. Resolves when it accepts connections. */
+export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mosquitto> {
+  if (services.mosquitto === null) throw new Error('mosquitto is not installed; wrap the test in describeWith');
+  const listenOn = options.port ?? (await freePort());
+  const directory = mkdtempSync(join(tmpdir(), 'signalbox-mosquitto-'));
+  const file = join(directory, 'mosquitto.conf');
+  writeFileSync(file, mosquittoConfig(listenOn, directory, options));
+  const child = spawn(services.mosquitto, ['-c', file], { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] });
   endWithUs(child);
   const output: Buffer[] = [];
   const keep = (chunk: Buffer) => output.length < 1_000 && output.push(chunk);
@@ -74,7 +89,7 @@ export async function startMosquitto({ port, config = '', directory }: Mosquitto
   child.stderr.on('data', keep);
   const end = async (signal: NodeJS.Signals) => {
     await endChild(child, signal);
-    if (directory === undefined) rmSync(home, { recursive: true, force: true });
+    rmSync(directory, { recursive: true, force: true });
   };
   try {
     await eventually('mosquitto accepts connections', async () => {

@@ -6,7 +6,7 @@ import { eventually } from '../../support/eventually.js';
 import { get } from '../../support/http.js';
 import { type Postgres, query, startPostgres } from '../../support/postgres.js';
 import { type Service, startService, temporaryDirectory } from '../../support/process.js';
-import { DURABLE, type Mosquitto, startMosquitto } from '../../support/services.js';
+import { FOR_REPLICAS, type Mosquitto, startMosquitto } from '../../support/services.js';
 import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.js';
 import type { Load } from './load.js';
 
@@ -160,8 +160,8 @@ export class Fleet {
     mkdirSync(directory, { recursive: true });
     this.mosquitto = await startMosquitto({
       ...(port === undefined ? {} : { port }),
-      directory,
-      config: `${DURABLE}\nlog_dest stderr\nlog_type all`,
+      data: directory,
+      config: `${FOR_REPLICAS}\nlog_dest stderr\nlog_type all`,
     });
     this.log = new BrokerLog(this.mosquitto.child.stderr!, this.mosquitto.url, 'signalbox-');
   }
