@@ -4,7 +4,7 @@ import { statSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { get } from '../support/http.js';
-import { spawnService, startService, temporaryDirectory } from '../support/process.js';
+import { spawnService, startAndEnd, startService, temporaryDirectory } from '../support/process.js';
 
 let directory: ReturnType<typeof temporaryDirectory>;
 beforeEach(() => {
@@ -13,15 +13,6 @@ beforeEach(() => {
 afterEach(() => {
   directory.remove();
 });
-
-/** Starts a program that is expected to end by itself. */
-async function startAndEnd(
-  settings: Record<string, string>,
-): Promise<{ readonly code: number | null; readonly output: string }> {
-  const { child, output } = spawnService(directory.path, settings);
-  const [code] = (await once(child, 'close')) as [number | null];
-  return { code, output: output() };
-}
 
 async function takenPort(): Promise<{ readonly port: number; free(): Promise<void> }> {
   const server = createServer().listen(0, '127.0.0.1');
@@ -69,7 +60,11 @@ describe('A start', () => {
   });
 
   it('with wrong settings lists all of them, opens nothing and ends with 78', async () => {
-    const { code, output } = await startAndEnd({ HTTP_PORT: 'x', MQTT_PORT: '99999', RETENTION_READINGS: 'hunter2' });
+    const { code, output } = await startAndEnd(directory.path, {
+      HTTP_PORT: 'x',
+      MQTT_PORT: '99999',
+      RETENTION_READINGS: 'hunter2',
+    });
     expect(code).toBe(78);
     expect(output).toMatch(/3 wrong settings[^]*HTTP_PORT [^]*MQTT_PORT [^]*RETENTION_READINGS /);
     expect(output).not.toContain('hunter2');
@@ -85,7 +80,10 @@ describe('A start', () => {
     'on a taken %s says which port, who may hold it and what to change',
     async (variable) => {
       const taken = await takenPort();
-      const { code, output } = await startAndEnd({ [variable]: String(taken.port), LOG_LEVEL: 'fatal' });
+      const { code, output } = await startAndEnd(directory.path, {
+        [variable]: String(taken.port),
+        LOG_LEVEL: 'fatal',
+      });
       await taken.free();
       expect(code).toBe(1);
       expect(output).toContain(`${taken.port}`);
@@ -98,7 +96,10 @@ describe('A start', () => {
 
   it('in a data directory that is a file says so and what to do', async () => {
     writeFileSync(join(directory.path, 'file'), 'x');
-    const { code, output } = await startAndEnd({ DATA_DIR: join(directory.path, 'file'), LOG_LEVEL: 'fatal' });
+    const { code, output } = await startAndEnd(directory.path, {
+      DATA_DIR: join(directory.path, 'file'),
+      LOG_LEVEL: 'fatal',
+    });
     expect(code).toBe(1);
     expect(output).toContain(join(directory.path, 'file'));
     expect(output).toContain('DATA_DIR');
@@ -107,14 +108,17 @@ describe('A start', () => {
 
   it('below a path that cannot be created says so and what to do', async () => {
     writeFileSync(join(directory.path, 'file'), 'x');
-    const { code, output } = await startAndEnd({ DATA_DIR: join(directory.path, 'file/data'), LOG_LEVEL: 'fatal' });
+    const { code, output } = await startAndEnd(directory.path, {
+      DATA_DIR: join(directory.path, 'file/data'),
+      LOG_LEVEL: 'fatal',
+    });
     expect(code).toBe(1);
     expect(output).toContain('DATA_DIR');
   });
 
   it('in a directory that another Signalbox holds is refused, and the first one goes on', async () => {
     const first = await startService(directory.path);
-    const { code, output } = await startAndEnd({ LOG_LEVEL: 'fatal' });
+    const { code, output } = await startAndEnd(directory.path, { LOG_LEVEL: 'fatal' });
     expect(code).toBe(1);
     expect(output).toContain(join(directory.path, 'data'));
     expect(output).toContain('DATA_DIR');
@@ -131,7 +135,7 @@ describe('A start', () => {
 
   it('reads .env.local of its directory', async () => {
     writeFileSync(join(directory.path, '.env.local'), 'TOPIC_PREFIX=site/one\nLOG_LEVEL=nonsense\n');
-    const { code, output } = await startAndEnd({});
+    const { code, output } = await startAndEnd(directory.path, {});
     expect([code, output.includes('LOG_LEVEL')]).toEqual([78, true]);
   });
 });

@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from '../support/eventually.js';
 import { get, post } from '../support/http.js';
 import { connectMqtt, listenTo } from '../support/mqtt.js';
 import { type Postgres, startPostgres } from '../support/postgres.js';
-import { spawnService, startService, temporaryDirectory } from '../support/process.js';
+import { startAndEnd, startService, temporaryDirectory } from '../support/process.js';
 import { describeWith } from '../support/services.js';
 import { Fleet } from './support/fleet.js';
 
@@ -90,12 +89,11 @@ describeWith(['postgres'], 'the embedded broker with PostgreSQL', () => {
     for (const directory of [one, two]) mkdirSync(directory);
     const settings = { DATABASE_URL: await postgres.createDatabase() };
     const first = await startService(one, settings);
-    const { child, output } = spawnService(two, settings);
-    const [code] = (await once(child, 'close')) as [number | null];
+    const { code, output } = await startAndEnd(two, { ...settings, LOG_LEVEL: 'fatal' });
     expect(code).toBe(1);
-    expect(output()).toMatch(/another Signalbox/i);
-    expect(output()).toContain('MQTT_URL');
-    expect(output()).not.toMatch(/^\s+at /m);
+    expect(output).toMatch(/another Signalbox/i);
+    expect(output).toContain('MQTT_URL');
+    expect(output).not.toMatch(/^\s+at /m);
     expect((await get(`${first.httpUrl}/readyz`)).status).toBe(200);
 
     expect(await first.stop('SIGKILL')).toBe('SIGKILL');

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -47,6 +48,16 @@ export function spawnService(
   endWithUs(child);
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => chunks.push(chunk));
   return { child, output: () => Buffer.concat(chunks).toString('utf8') };
+}
+
+/** Starts a program that is expected to end by itself, and resolves with how it did. */
+export async function startAndEnd(
+  dataDir: string,
+  settings: Record<string, string> = {},
+): Promise<{ readonly code: number | null; readonly output: string }> {
+  const { child, output } = spawnService(dataDir, settings);
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, output: output() };
 }
 
 /**
