@@ -5,7 +5,7 @@ import { Intake, MAX_IN_FLIGHT, type Verdict } from './intake.js';
 import { LastingConnection, type Line } from './lasting.connection.js';
 import type { ProtocolVersion } from './protocol-choice.js';
 import type { ReadingBudget } from './reading-budget.js';
-import { SubscriptionRefused, troubleOf } from './trouble.js';
+import { NotCommitted, SubscriptionRefused, troubleOf } from './trouble.js';
 
 /** How long a broker keeps the session of a reader that is away, in seconds (MQTT 5; a 3.1.1 broker has its own setting). */
 const SESSION_EXPIRY_S = 7 * 24 * 3_600;
@@ -100,7 +100,7 @@ export class Reader {
       judge,
       retainAsPublished: shared && client.options.protocolVersion === 5,
       deliver,
-      onFailed: (error) => this.connection.drop(error),
+      onFailed: (error) => this.connection.drop(new NotCommitted(error)),
       onStop,
     });
     client.handleMessage = this.intake.take;

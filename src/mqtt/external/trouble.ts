@@ -24,6 +24,15 @@ export class SubscriptionRefused extends Error {
   }
 }
 
+/** Messages were not committed, and the connection was dropped so that the broker sends them again. */
+export class NotCommitted extends Error {
+  override readonly name = 'NotCommitted';
+
+  constructor(override readonly cause: Error) {
+    super(`messages were not committed (${cause.message}) and will be sent again by the broker`);
+  }
+}
+
 const LOGIN: Trouble = {
   kind: 'login',
   msg: 'the broker refused our login',
@@ -98,6 +107,9 @@ const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_|CA_|HOSTNAME_MISMATCH/;
 export function troubleOf(error: unknown): Trouble {
   if (error === null) return CLOSED;
   if (error instanceof EndedByBroker) return BY_REASON.get(error.reasonCode) ?? { ...CLOSED, msg: error.message };
+  if (error instanceof NotCommitted) {
+    return { kind: 'not_committed', msg: error.message, hint: 'The log says above why. It is tried again by itself.' };
+  }
   if (error instanceof SubscriptionRefused) {
     return {
       kind: 'subscription',
