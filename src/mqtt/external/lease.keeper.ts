@@ -89,18 +89,20 @@ export class LeaseKeeper {
     if (this.stopped) return;
     clearTimeout(this.renewal);
     this.renewing = this.inTurn(() => this.ask());
-    let delay = RENEW_MS;
+    let pause = RENEW_MS;
     try {
       await this.renewing;
+      // Counted from when it was asked for, as the leases are: a slow store must not make them run out.
+      pause -= performance.now() - this.askedAt;
     } catch (error) {
-      delay = RETRY_MS;
+      pause = RETRY_MS;
       this.events.failed(error);
     }
     this.renewing = null;
     if (this.stopped) return;
-    if (this.again) delay = 0;
+    if (this.again) pause = 0;
     this.again = false;
-    this.renewal = setTimeout(() => void this.renew(), delay);
+    this.renewal = setTimeout(() => void this.renew(), Math.max(0, pause));
   }
 
   private async ask(): Promise<void> {

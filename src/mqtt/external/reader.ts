@@ -122,7 +122,9 @@ export class Reader {
   }
 
   private subscriptions(filters: readonly string[], version: ProtocolVersion): ISubscriptionMap {
-    const options = version === 5 && this.spec.shared ? { qos: 1 as const, rap: true } : { qos: 1 as const };
+    // Mosquitto replays retained messages to shared subscriptions too, against MQTT 5 (4.8.2), unless told not to.
+    const shared = { qos: 1, rap: true, rh: 2 } as const;
+    const options = version === 5 && this.spec.shared ? shared : ({ qos: 1 } as const);
     const map: ISubscriptionMap = {};
     for (const filter of filters) map[filter] = options;
     // Not even a filter that this client believes it has is skipped.

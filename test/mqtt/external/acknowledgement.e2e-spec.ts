@@ -127,11 +127,29 @@ describeWith(['mosquitto'], 'acknowledgements to an external broker', () => {
     expect(box.counter('acked')).toBe(2);
   });
 
-  it('tells a publish with RETAIN, where the broker speaks MQTT 5, from a replay', async () => {
+  it('tells a publish with RETAIN, where the broker speaks MQTT 5, and gets no replay when it connects again', async () => {
     const box = await start({ filters: ['demo/#'] });
+    box.onDelivery = (delivery) => delivery.ack();
     await device.publishAsync('demo/x', 'kept', { qos: 1, retain: true });
+    await eventually('it is acknowledged', () => wire.of('puback', SEAT).length === 1);
+    wire.cut(SEAT);
+    await eventually('it is up', () => wire.of('suback', SEAT).length === 2 && box.link.status === 'up');
+    await device.publishAsync('demo/x', 'live', { qos: 1 });
+    await eventually('it came', () => box.texts().includes('live'));
+    expect(box.deliveries.map(({ message: { retain, replayed } }) => [retain, replayed])).toEqual([
+      [true, false],
+      [false, false],
+    ]);
+  });
+
+  it('tells a replay of Mosquitto to a shared subscription with MQTT 3.1.1', async () => {
+    await device.publishAsync('demo/x', 'kept', { qos: 1, retain: true });
+    const old = await startOldBroker(mosquitto.port);
+    ends.splice(-1, 0, () => old.stop());
+    const box = await startLink(`mqtt://127.0.0.1:${old.port}`, { filters: ['demo/#'] });
+    ends.unshift(box.close);
     await eventually('it came', () => box.deliveries.length === 1);
-    expect(box.deliveries[0]!.message).toMatchObject({ retain: true, replayed: false, clientId: null });
+    expect(box.deliveries[0]!.message).toMatchObject({ retain: false, replayed: true });
   });
 
   it('acknowledges what comes on a topic that we do not read, and says so', async () => {
