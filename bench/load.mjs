@@ -1,5 +1,7 @@
 // The load generator, a process of its own: node bench/load.mjs --port 1883 [options]. Writes one JSON line when the measured
 // window begins, one when it ends, and one with the result. Exit code 1 with a message where the load could not be carried.
+// Closed loop; open loop with --rate; with --credit each line on stdin says how many messages it may have sent in all by now.
+import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { build } from 'hdr-histogram-js';
@@ -15,6 +17,7 @@ const { values: options } = parseArgs({
     devices: { type: 'string' },
     form: { type: 'string', default: 'flat' },
     rate: { type: 'string' },
+    credit: { type: 'boolean', default: false },
     warmup: { type: 'string', default: '2' },
     seconds: { type: 'string', default: '10' },
     name: { type: 'string', default: `load-${process.pid}` },
@@ -28,6 +31,9 @@ const deviceCount = Number(options.devices ?? connectionCount);
 const seconds = Number(options.seconds);
 const warmup = Number(options.warmup);
 const rate = options.rate === undefined ? null : Number(options.rate);
+/** Messages are sent as they become due, not as the windows allow. */
+const paced = rate !== null || options.credit;
+if (rate !== null && options.credit) fail(new Error('--rate and --credit exclude each other'));
 if (options.form !== 'flat' && options.form !== 'envelope') fail(new Error('--form must be flat or envelope'));
 const { form } = options;
 
@@ -66,15 +72,18 @@ function deviceId(/** @type {number} */ n) {
   return `${options.name}-${String(n).padStart(5, '0')}`;
 }
 
-/** Lets each connection send what is due: all that fits in closed loop, what the rate demands in open loop. */
-function release(/** @type {number} */ now) {
-  if (rate === null) return;
-  const total = Math.floor(((now - startedAt) * rate) / 1_000);
+/** Lets each connection send its part of the first `total` messages. */
+function release(/** @type {number} */ total, /** @type {number} */ now) {
   for (let c = 0; c < connectionCount; c += 1) {
     const connection = /** @type {Connection} */ (connections[c]);
     connection.due = Math.max(0, Math.ceil((total - c) / connectionCount));
     connection.pump(now);
   }
+}
+
+/** What the rate demands by now, in open loop. */
+function releaseByRate(/** @type {number} */ now) {
+  if (rate !== null) release(Math.floor(((now - startedAt) * rate) / 1_000), now);
 }
 
 async function run() {
@@ -86,12 +95,14 @@ async function run() {
   startedAt = performance.now();
   measureFrom = startedAt + warmup * 1_000;
   measureTo = measureFrom + seconds * 1_000;
-  if (rate === null) {
+  if (!paced) {
     for (const connection of connections) {
       connection.due = Infinity;
       connection.pump(startedAt);
     }
   }
+  const credit = options.credit ? createInterface({ input: process.stdin }) : null;
+  credit?.on('line', (line) => release(Number(line), performance.now()));
 
   await until(measureFrom);
   say({ event: 'measuring' });
@@ -101,8 +112,9 @@ async function run() {
   say({ event: 'measured' });
 
   const sentInTime = sum('sent');
+  credit?.removeAllListeners('line').close();
   if (rate === null) for (const connection of connections) connection.due = connection.sent;
-  else release(measureTo);
+  else releaseByRate(measureTo);
   const behind = rate === null ? 0 : sum('due') - sentInTime;
   await drain();
   for (const connection of connections) connection.due = connection.sent;
@@ -130,7 +142,7 @@ async function run() {
 /** Waits, moving the open loop on about every millisecond. */
 async function until(/** @type {number} */ time) {
   for (let now = performance.now(); now < time; now = performance.now()) {
-    release(now);
+    releaseByRate(now);
     await sleep(rate === null ? Math.min(50, time - now) : 1);
   }
 }

@@ -5,14 +5,19 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { median } from './bench.mjs';
 import { mosquittoVersion } from './target/mosquitto.mjs';
+import { postgresVersion } from './target/postgres.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 /** statfs(2) */
 const TMPFS_MAGIC = 0x01021994;
 const SYNCS = 50;
 
-/** What the figures depend on, and which code they are of. */
-export function machineFacts(/** @type {string} */ directory, /** @type {string | null} */ mosquitto) {
+/**
+ * What the figures depend on, and which code they are of.
+ * @param {string} directory
+ * @param {Record<'mosquitto' | 'postgres', string | null>} paths
+ */
+export function machineFacts(directory, { mosquitto, postgres }) {
   return {
     date: new Date().toISOString(),
     commit: commit(),
@@ -22,6 +27,7 @@ export function machineFacts(/** @type {string} */ directory, /** @type {string 
     os: `${/^PRETTY_NAME="?([^"\n]*)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'Linux'}, ${release()}`,
     node: process.version,
     mosquitto: mosquitto === null ? 'missing' : mosquittoVersion(mosquitto),
+    postgres: postgres === null ? 'missing' : postgresVersion(postgres),
     syncMs: Number(syncMilliseconds(directory).toFixed(3)),
     disk: statfsSync(directory).type === TMPFS_MAGIC ? 'tmpfs: a commit costs nothing, so no figure counts' : 'a disk',
   };

@@ -9,13 +9,16 @@ import { machineFacts } from './machine.mjs';
 import { p1 } from './measure/p1.mjs';
 import { p10 } from './measure/p10.mjs';
 import { p1b } from './measure/p1b.mjs';
+import { p2 } from './measure/p2.mjs';
+import { p3 } from './measure/p3.mjs';
 import { p4 } from './measure/p4.mjs';
 import { p9 } from './measure/p9.mjs';
 import { table, writeResults } from './report.mjs';
 import { mosquittoPath } from './round.mjs';
+import { postgresPath } from './target/postgres.mjs';
 
 /** In this order: P4 takes its rate from P1. */
-const MEASURES = [p1, p1b, p4, p9, p10];
+const MEASURES = [p1, p1b, p2, p3, p4, p9, p10];
 
 const USAGE = `npm run bench -- [options]
   --only P1,P4     these measures (${MEASURES.map(({ id }) => id).join(', ')})
@@ -85,9 +88,12 @@ const settings = {
 const directory = mkdtempSync(join(options.dir, 'signalbox-bench-'));
 process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
 
-const machine = machineFacts(directory, mosquittoPath);
+const machine = machineFacts(directory, { mosquitto: mosquittoPath, postgres: postgresPath });
 if (mosquittoPath === null) {
   process.stdout.write('Mosquitto is missing (apt install mosquitto): comparisons with it are skipped.\n');
+}
+if (postgresPath === null) {
+  process.stdout.write('PostgreSQL is missing (apt install postgresql): what is measured with it is skipped.\n');
 }
 /** @type {import('./bench.mjs').Bench} */
 const bench = { ...settings, directory, shared: {}, say: () => undefined };

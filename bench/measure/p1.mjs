@@ -16,7 +16,7 @@ export const p1 = {
   async run(bench) {
     const { seconds, warmup } = bench;
     const load = { seconds, warmup };
-    /** @type {Record<'mosquitto' | 'signalbox' | 'noDelay', import('../round.mjs').LoadResult[]>} */
+    /** @type {Record<'mosquitto' | 'signalbox' | 'noDelay', import('../load-process.mjs').LoadResult[]>} */
     const raw = { mosquitto: [], signalbox: [], noDelay: [] };
     const rate = (/** @type {keyof raw} */ side) => median(raw[side].map((result) => result.perSecond));
     await repeat(bench.rounds, async (round) => {
@@ -52,7 +52,7 @@ export const p1 = {
   },
 };
 
-function describe(/** @type {import('../round.mjs').LoadResult | undefined} */ result) {
+function describe(/** @type {import('../load-process.mjs').LoadResult | undefined} */ result) {
   if (!result) return '-';
   const { targetCpu, generatorCpu, othersCpu } = result;
   const cores = `cores ${targetCpu.toFixed(2)}, generator ${generatorCpu.toFixed(2)}, others ${othersCpu.toFixed(2)}`;

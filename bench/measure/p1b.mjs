@@ -21,7 +21,7 @@ export const p1b = {
   title,
   async run(bench) {
     const { seconds, warmup } = bench;
-    /** @type {{ bare: { perSecond: number, rows: number }[], signalbox: import('../round.mjs').LoadResult[] }} */
+    /** @type {{ bare: { perSecond: number, rows: number }[], signalbox: import('../load-process.mjs').LoadResult[] }} */
     const raw = { bare: [], signalbox: [] };
     await repeat(bench.rounds, async (round) => {
       const bare = await writeBare(bench);

@@ -18,7 +18,7 @@ export const p4 = {
     const { seconds, warmup } = bench;
     const full = (bench.shared.signalboxRate ??= (await signalboxRound(bench, { seconds, warmup })).perSecond);
     const rate = Math.round(full / 2);
-    /** @type {Record<'mosquitto' | 'signalbox', import('../round.mjs').LoadResult[]>} */
+    /** @type {Record<'mosquitto' | 'signalbox', import('../load-process.mjs').LoadResult[]>} */
     const raw = { mosquitto: [], signalbox: [] };
     const p99 = (/** @type {keyof raw} */ side) => median(raw[side].map((result) => result.latencyMs.p99));
     await repeat(bench.rounds, async (round) => {

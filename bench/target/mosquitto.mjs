@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { userInfo } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { startTarget } from './process.mjs';
 
@@ -15,30 +16,46 @@ export function mosquittoVersion(/** @type {string} */ path) {
   return /version (\S+)/.exec(spawnSync(path, ['-h'], { encoding: 'utf8' }).stdout)?.[1] ?? 'unknown';
 }
 
+/** For when it only acknowledges: no persistence, no limit on what is in flight or queued. `noDelay` is its `set_tcp_nodelay`. */
+export function unhindered(/** @type {{ noDelay: boolean }} */ { noDelay }) {
+  return ['persistence false', 'max_inflight_messages 0', 'max_queued_messages 0', `set_tcp_nodelay ${noDelay}`];
+}
+
 /**
- * Starts Mosquitto on loopback with nothing that holds it back: no persistence, no log, no limit on what is in flight or queued.
- * `noDelay` is its `set_tcp_nodelay`, off as it comes.
- * @param {{ path: string, directory: string, noDelay: boolean }} options
+ * For when it hands messages on: as deploy/mosquitto/mosquitto.conf, which says why the queue has no limit. What keeps it short
+ * is the load.
  */
-export async function startMosquitto({ path, directory, noDelay }) {
+export function handingOn(/** @type {{ directory: string }} */ { directory }) {
+  return [
+    'persistence true',
+    `persistence_location ${directory}/`,
+    'max_inflight_messages 1000',
+    'max_queued_messages 0',
+  ];
+}
+
+/**
+ * Starts Mosquitto on loopback, open to all and without a log.
+ * @param {{ path: string, directory: string, settings: readonly string[] }} options lines of its configuration
+ */
+export async function startMosquitto({ path, directory, settings }) {
   const { target, ports } = await startTarget({
     name: 'Mosquitto',
     ports: /** @type {const} */ (['mqtt']),
     command: ({ mqtt }) => {
       const file = join(directory, `mosquitto-${mqtt}.conf`);
-      const settings = [
+      const lines = [
         `listener ${mqtt} 127.0.0.1`,
         'allow_anonymous true',
-        'persistence false',
-        'max_inflight_messages 0',
-        'max_queued_messages 0',
-        `set_tcp_nodelay ${noDelay}`,
+        // As root it would become another user, who could not write into our directory.
+        `user ${userInfo().username}`,
         'sys_interval 0',
         'connection_messages false',
         'log_dest stderr',
         'log_type error',
+        ...settings,
       ];
-      writeFileSync(file, `${settings.join('\n')}\n`);
+      writeFileSync(file, `${lines.join('\n')}\n`);
       return { command: path, args: ['-c', file] };
     },
     isReady: ({ mqtt }) => accepts(mqtt),

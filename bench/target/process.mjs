@@ -19,15 +19,18 @@ const OUTPUT_KEPT = 8_192;
 /** A server under test: a child process with its ports, its costs and an end. */
 export class TargetProcess {
   #child;
+  #stopSignal;
   #output = '';
 
   /**
    * @param {string} name
    * @param {import('node:child_process').ChildProcess} child
+   * @param {NodeJS.Signals} stopSignal
    */
-  constructor(name, child) {
+  constructor(name, child, stopSignal) {
     this.name = name;
     this.#child = child;
+    this.#stopSignal = stopSignal;
     /** Milliseconds from spawn until it was ready. */
     this.readyMs = 0;
     running.add(child);
@@ -52,10 +55,9 @@ export class TargetProcess {
     return this.#output.trim();
   }
 
-  /** Processor seconds used so far, all threads; from /proc, in steps of 10 ms. */
+  /** Processor seconds used so far, all threads and those of its children that live; from /proc, in steps of 10 ms. */
   cpuSeconds() {
-    const fields = readFileSync(`/proc/${this.pid}/stat`, 'utf8').split(') ').pop()?.split(' ') ?? [];
-    return (Number(fields[11]) + Number(fields[12])) / 100;
+    return [this.pid, ...childrenOf(this.pid)].reduce((sum, pid) => sum + cpuSecondsOf(pid), 0);
   }
 
   /** Resident and proportional memory in MiB. */
@@ -65,16 +67,18 @@ export class TargetProcess {
     return { rss: kilobytes('status', 'VmRSS') / 1024, pss: kilobytes('smaps_rollup', 'Pss') / 1024 };
   }
 
-  /** Sends SIGTERM and waits for exit code 0; throws where it takes longer than 15 s or ends otherwise. */
+  /** Asks it to end (SIGTERM, if nothing else was said) and waits for exit code 0; throws where it takes longer than 15 s or ends otherwise. */
   async stop() {
     if (!this.ended) {
       const exit = once(this.#child, 'exit');
-      this.#child.kill('SIGTERM');
+      this.#child.kill(this.#stopSignal);
       const stopped = await Promise.race([exit.then(() => true), sleep(STOP_TIMEOUT_MS, false, { ref: false })]);
       if (!stopped) {
         this.#child.kill('SIGKILL');
         await exit;
-        throw new Error(`${this.name} did not stop within ${STOP_TIMEOUT_MS / 1_000} s of SIGTERM\n${this.output}`);
+        throw new Error(
+          `${this.name} did not stop within ${STOP_TIMEOUT_MS / 1_000} s of ${this.#stopSignal}\n${this.output}`,
+        );
       }
     }
     if (this.#child.exitCode !== 0) throw new Error(`${this.name} ended with ${this.#how()}\n${this.output}`);
@@ -90,6 +94,25 @@ export class TargetProcess {
   }
 }
 
+function childrenOf(/** @type {number} */ pid) {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+  } catch {
+    // A kernel without this list.
+    return [];
+  }
+}
+
+function cpuSecondsOf(/** @type {number} */ pid) {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').pop()?.split(' ') ?? [];
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  } catch {
+    // It has ended since it was listed.
+    return 0;
+  }
+}
+
 /**
  * Starts a server on ports that were free a moment ago, again on others where one of them was taken meanwhile, and resolves
  * once `isReady` says so.
@@ -97,16 +120,17 @@ export class TargetProcess {
  * @param {object} options
  * @param {string} options.name
  * @param {readonly Name[]} options.ports
- * @param {(ports: Record<Name, number>) => { command: string, args: string[], env?: Record<string, string>, cwd?: string }} options.command
+ * @param {(ports: Record<Name, number>) => { command: string, args: string[], env?: Record<string, string>, cwd?: string, uid?: number, gid?: number, stopSignal?: NodeJS.Signals }} options.command
  * @param {(ports: Record<Name, number>) => Promise<boolean>} options.isReady
  * @returns {Promise<{ target: TargetProcess, ports: Record<Name, number> }>}
  */
 export async function startTarget({ name, ports: names, command, isReady }) {
   for (let attempt = 1; ; attempt += 1) {
     const ports = /** @type {Record<Name, number>} */ (Object.fromEntries(await freePorts(names)));
-    const { command: file, args, env, cwd } = command(ports);
+    const { command: file, args, stopSignal = 'SIGTERM', ...options } = command(ports);
     const spawnedAt = performance.now();
-    const target = new TargetProcess(name, spawn(file, args, { env, cwd, stdio: ['ignore', 'pipe', 'pipe'] }));
+    const child = spawn(file, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+    const target = new TargetProcess(name, child, stopSignal);
     if (await becomesReady(target, () => isReady(ports))) {
       target.readyMs = performance.now() - spawnedAt;
       return { target, ports };

@@ -22,10 +22,12 @@ export function newDataDirectory(/** @type {string} */ directory) {
 }
 
 /**
- * Starts the built Signalbox, embedded broker and SQLite, on loopback, with every check on: the limit of messages per device is
- * counted but out of reach. Ready is the first 200 of `GET /readyz`.
+ * Starts the built Signalbox on loopback, with every check on: the limit of messages per device is counted but out of reach.
+ * Embedded broker and SQLite, unless `settings` (environment variables) say otherwise. Ready is the first 200 of `GET /readyz`.
+ * @param {string} dataDirectory
+ * @param {Readonly<Record<string, string>>} [settings]
  */
-export async function startSignalbox(/** @type {string} */ dataDirectory) {
+export async function startSignalbox(dataDirectory, settings = {}) {
   if (!existsSync(main)) throw new Error('dist/main.js is missing: run npm run build first');
   const { target, ports } = await startTarget({
     name: 'Signalbox',
@@ -45,6 +47,7 @@ export async function startSignalbox(/** @type {string} */ dataDirectory) {
         ACCESS: 'auto',
         LOG_FORMAT: 'json',
         LOG_LEVEL: 'warn',
+        ...settings,
       },
     }),
     isReady: ({ http }) => answersReady(http),
@@ -107,8 +110,8 @@ export function fillDatabase({ dataDirectory, rows, devices }) {
   }
 }
 
-/** @returns {Promise<boolean>} */
-function answersReady(/** @type {number} */ port) {
+/** Whether `GET /readyz` is answered with 200. @returns {Promise<boolean>} */
+export function answersReady(/** @type {number} */ port) {
   return new Promise((resolve) => {
     const request = get({ host: '127.0.0.1', port, path: '/readyz', agent: false, timeout: 5_000 }, (response) => {
       response.resume();
