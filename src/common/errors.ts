@@ -35,6 +35,11 @@ export class DomainError extends Error {
   }
 }
 
+/** True for an error that says "not now", such as STORAGE_UNAVAILABLE: the same call may succeed later as it is. */
+export function isPassing(error: unknown): boolean {
+  return error instanceof DomainError && error.spec.status === 503;
+}
+
 type ErrorFactories<T extends Record<string, ErrorSpec>> = {
   readonly [Code in keyof T & string]: (detail: string, options?: ErrorOptions) => DomainError;
 };

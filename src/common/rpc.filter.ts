@@ -1,6 +1,6 @@
 import { type ArgumentsHost, Catch, Logger, type RpcExceptionFilter } from '@nestjs/common';
 import { type Observable, throwError } from 'rxjs';
-import { DomainError } from './errors.js';
+import { DomainError, isPassing } from './errors.js';
 import { LimitedLog } from './limited-log.js';
 
 const MAX_DETAIL = 300;
@@ -20,7 +20,9 @@ export class RpcFilter implements RpcExceptionFilter {
       const batch: unknown = host.switchToRpc().getData();
       const messages = (Array.isArray(batch) ? batch : [batch]) as readonly { readonly topic?: unknown }[];
       return {
-        msg: 'messages not accepted; their senders are disconnected so that they send again',
+        msg: isPassing(error)
+          ? 'messages not accepted for now; they stay unacknowledged and are tried again, or sent again'
+          : 'messages not accepted; their senders are disconnected so that they send again',
         code,
         detail: error.message.slice(0, MAX_DETAIL),
         topic: messages[0]?.topic,

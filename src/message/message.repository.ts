@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { pagesBySize, type Place } from '../common/page-by-size.js';
 import { matchesFilter } from '../common/topic.js';
 import { Database } from '../storage/database.js';
-import { StatementError } from '../storage/storage.errors.js';
+import { StatementError, unavailable } from '../storage/storage.errors.js';
 
 /** A raw message as it is kept. `receivedAt` in epoch milliseconds. */
 export interface LoggedMessage {
@@ -20,11 +20,17 @@ const TOPICS_PER_QUERY = 10_000;
 @Injectable()
 export class MessageRepository {
   private readonly logger = new Logger('Messages');
+  /** Those of batches that failed in part: the batch comes again, as the same objects. */
+  private readonly kept = new WeakSet<LoggedMessage>();
 
   constructor(private readonly database: Database) {}
 
-  /** Keeps the messages in the order given; resolves after the commit. One that the database refuses for its own fault is left out and reported. */
-  async add(messages: readonly LoggedMessage[]): Promise<void> {
+  /**
+   * Keeps the messages in the order given; resolves after the commit. One that the database refuses for its own fault is left out
+   * and reported. May be called again with the same objects where it rejects: what was kept by then is not kept twice.
+   */
+  async add(batch: readonly LoggedMessage[]): Promise<void> {
+    const messages = batch.filter((message) => !this.kept.has(message));
     // A job each, though they share a commit: one that the database refuses fails alone.
     const outcomes = await Promise.allSettled(
       messages.map(({ topic, payload, qos, retain, receivedAt }) =>
@@ -36,12 +42,21 @@ export class MessageRepository {
         ]),
       ),
     );
+    let problem: unknown = null;
     for (const outcome of outcomes) {
       if (outcome.status === 'fulfilled') continue;
-      if (!(outcome.reason instanceof StatementError)) throw outcome.reason;
+      if (!(outcome.reason instanceof StatementError)) problem ??= outcome.reason;
       // It would be refused again however often it is sent.
-      this.logger.error(`a message was left out of the log: ${outcome.reason.message}`);
+      else this.logger.error(`a message was left out of the log: ${outcome.reason.message}`);
     }
+    if (problem === null) return;
+    for (const [i, { status }] of outcomes.entries()) if (status === 'fulfilled') this.kept.add(messages[i]!);
+    throw problem;
+  }
+
+  /** Throws STORAGE_UNAVAILABLE while the database is away. */
+  refuseWhileAway(): void {
+    if (this.database.status === 'down') throw unavailable('the database does not commit at present');
   }
 
   /** The places in the log of the newest `limit` messages whose topic matches `filter` (null = all), oldest of them first. */

@@ -35,7 +35,7 @@ export class MessageService {
     private readonly topics: TopicConfig,
   ) {}
 
-  /** Publishes a string as it is, anything else as JSON; resolves with the topic once the broker accepted it. Throws BAD_TOPIC. */
+  /** Publishes a string as it is, anything else as JSON; resolves with the topic once the broker accepted it. Throws BAD_TOPIC, and STORAGE_UNAVAILABLE while the database is away. */
   async publish({ topic = this.topics.publishTopic, message, qos, retain }: PublishRequest): Promise<string> {
     const problem = topicProblem(topic);
     if (problem) {
@@ -43,6 +43,8 @@ export class MessageService {
         errors: [{ pointer: '/topic', detail: problem, code: 'BAD_TOPIC' }],
       });
     }
+    // At once, while a device's message would wait.
+    this.messages.refuseWhileAway();
     const payload = typeof message === 'string' ? message : JSON.stringify(message);
     await this.publisher.publish({ topic, payload, qos, retain });
     return topic;

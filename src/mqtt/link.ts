@@ -3,9 +3,15 @@ import type { InboundMessage, OutboundMessage } from './message.js';
 /** An inbound message that waits for its verdict. Exactly one of the two is called, once. */
 export interface Delivery {
   readonly message: InboundMessage;
+  /**
+   * True while the verdict may come as late as it will: after an error that can pass, the handlers are asked again until then.
+   * False or missing where it must be told at the first failure, because the sender is gone, a caller wants to hear it now, or
+   * it is the broker that sends again.
+   */
+  readonly mayWait?: boolean;
   /** All handlers are done and what they stored is committed: PUBACK / PUBREC may leave. */
   ack(): void;
-  /** Not committed: the connection is dropped without an acknowledgement, so that the sender sends again. */
+  /** Not committed, and not tried again: the connection is dropped without an acknowledgement, so that the sender sends again. */
   fail(error: Error): void;
 }
 

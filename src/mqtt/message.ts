@@ -15,6 +15,8 @@ export interface InboundMessage {
 /** What a handler is given: the message, and the levels that its topic template named (`{deviceId}` -> `params.deviceId`). */
 export interface TopicMessage extends InboundMessage {
   readonly params: Readonly<Record<string, string>>;
+  /** Numbers the messages of this process from 1; the same when a handler gets a message again. */
+  readonly arrival: number;
 }
 
 export interface OutboundMessage {

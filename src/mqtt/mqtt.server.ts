@@ -1,11 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { BaseRpcContext, type MessageHandler, Server } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
+import { isPassing } from '../common/errors.js';
 import { matchesFilter } from '../common/topic.js';
 import { BrokerConfig } from '../config/broker.config.js';
 import { TopicConfig } from '../config/topic.config.js';
 import type { DecodeRequest } from './envelope.js';
 import { HandlerRoute, type Match, matchRoutes } from './handler-route.js';
+import { Holding } from './holding.js';
 import { type Delivery, MqttLink } from './link.js';
 import type { TopicMessage } from './message.js';
 import { MQTT_TRANSPORT } from './mqtt-transport.js';
@@ -44,6 +46,7 @@ interface Gathering {
 
 /** A handler with what has been gathered for it in this turn of the event loop. */
 class BatchRoute extends HandlerRoute {
+  readonly holding = new Holding();
   private shared: Gathering = { messages: [], pending: [] };
   private readonly apart = new Map<string, Gathering>();
   private readonly shares = new Map<string, number>();
@@ -92,7 +95,8 @@ class BatchRoute extends HandlerRoute {
 
 /**
  * The MQTT transport of Nest: gives the handlers of `@OnTopic` all messages of one turn of the event loop at once, and
- * acknowledges a message when every handler that got it has resolved. One that rejects drops the sender's connection.
+ * acknowledges a message when every handler that got it has resolved. One that rejects drops the sender's connection, unless
+ * it says "not now" and the link can hold the message: then it gets the same batch again, until it takes it.
  * Requests of other services (`@OnRequest`) are handled and acknowledged one by one.
  */
 @Injectable()
@@ -107,6 +111,7 @@ export class MqttServer extends Server {
   private readonly desk = new RequestDesk((message) => this.link.publish(message));
   private readonly gathered = new Set<BatchRoute>();
   private running = 0;
+  private arrivals = 0;
   private readonly statusFilter: string;
   private onIdle: (() => void) | null = null;
 
@@ -155,8 +160,10 @@ export class MqttServer extends Server {
 
   /** Takes nothing more in, waits up to 8 s for the handlers that run, lets their acknowledgements out, closes the link. */
   override async close(): Promise<void> {
+    const stopped = this.link.stopIntake();
+    for (const route of this.routes) if (route instanceof BatchRoute) route.holding.stop();
     // Beside each other, because a link may wait for acknowledgements before it leaves its broker.
-    await Promise.all([this.link.stopIntake(), this.idle()]);
+    await Promise.all([stopped, this.idle()]);
     await this.link.close();
   }
 
@@ -183,6 +190,7 @@ export class MqttServer extends Server {
     // Immediates run after all sockets of this turn were read, so that their messages share the batch.
     if (this.gathered.size === 0) setImmediate(this.flush);
     const pending = new Pending(delivery, matches.length);
+    this.arrivals++;
     for (const { route, params } of matches) {
       if (route instanceof RequestRoute) {
         void this.answer(route, pending);
@@ -197,6 +205,7 @@ export class MqttServer extends Server {
         clientId: message.clientId,
         receivedAt: message.receivedAt,
         params,
+        arrival: this.arrivals,
       };
       const full = route.add(copy, pending);
       this.gathered.add(route);
@@ -210,20 +219,33 @@ export class MqttServer extends Server {
     for (const route of routes) for (const gathering of route.takeAll()) void this.run(route, gathering);
   };
 
-  private async run(route: BatchRoute, { messages, pending }: Gathering): Promise<void> {
+  private async run(route: BatchRoute, gathering: Gathering): Promise<void> {
+    let left = gathering;
     this.running++;
+    const attempt = async (): Promise<void> => {
+      try {
+        await this.hand(route, left.messages);
+      } catch (error) {
+        // Nobody else shall wait for those that cannot.
+        if (isPassing(error)) left = keepWanted(left, error);
+        throw error;
+      }
+    };
     try {
-      const result = await route.handler(messages, new BaseRpcContext([route.pattern]));
-      // What a handler or a filter returns does nothing until it is subscribed to.
-      if (isObservable(result)) await lastValueFrom(result, { defaultValue: undefined });
-      for (const one of pending) if (--one.left === 0) one.delivery.ack();
+      await route.holding.through(attempt, () => left.pending.some(isWanted));
+      for (const one of left.pending) if (--one.left === 0) one.delivery.ack();
     } catch (error) {
-      const cause = error instanceof Error ? error : new Error(String(error));
-      for (const one of pending) one.delivery.fail(cause);
+      failAll(left.pending, error);
     } finally {
       this.running--;
       if (this.isIdle()) this.onIdle?.();
     }
+  }
+
+  private async hand({ handler, pattern }: BatchRoute, messages: readonly TopicMessage[]): Promise<void> {
+    const result = await handler(messages, new BaseRpcContext([pattern]));
+    // What a handler or a filter returns does nothing until it is subscribed to.
+    if (isObservable(result)) await lastValueFrom(result, { defaultValue: undefined });
   }
 
   private async answer(route: RequestRoute, pending: Pending): Promise<void> {
@@ -257,4 +279,23 @@ export class MqttServer extends Server {
       };
     });
   }
+}
+
+function isWanted({ delivery }: Pending): boolean {
+  return delivery.mayWait === true;
+}
+
+/** Leaves those in the batch that can wait for a later verdict, and tells the others now. */
+function keepWanted({ messages, pending }: Gathering, error: unknown): Gathering {
+  const wanted = pending.map(isWanted);
+  failAll(
+    pending.filter((_, i) => !wanted[i]),
+    error,
+  );
+  return { messages: messages.filter((_, i) => wanted[i]), pending: pending.filter((_, i) => wanted[i]) };
+}
+
+function failAll(pending: readonly Pending[], error: unknown): void {
+  const cause = error instanceof Error ? error : new Error(String(error));
+  for (const { delivery } of pending) delivery.fail(cause);
 }

@@ -1,6 +1,7 @@
 import { isDeviceId } from '../common/ids.js';
 import type { DeviceLink, NewEvent, NewReading } from '../storage/log.js';
 import { parseEvent } from './event.parser.js';
+import { arrivalKey } from './identity.js';
 import type { ItemReject, MetricUnit, ParsedTelemetry } from './parsed-telemetry.js';
 import { quoted, Refusal } from './sensor.errors.js';
 import { parseTelemetry } from './telemetry.parser.js';
@@ -22,6 +23,8 @@ export interface SensorMessage {
   readonly payload: Buffer;
   readonly receivedAt: number;
   readonly subject: Subject;
+  /** What numbers it in this process, where the same message may be recorded again after a failure. */
+  readonly arrival?: number;
 }
 
 /** How long readings and events are kept, in milliseconds; 0 = for ever. */
@@ -64,15 +67,15 @@ function telemetry(message: SensorMessage, metric: string | null, retentionMs: n
 }
 
 function withParsed(message: SensorMessage, parsed: ParsedTelemetry): TakenApart {
-  const { deviceId, link, topic, receivedAt } = message;
-  const readings = parsed.readings.map(({ ts, identity, key, seq, historical, values, metrics }) => ({
+  const { deviceId, link, topic, receivedAt, arrival } = message;
+  const readings = parsed.readings.map(({ ts, identity, key, seq, historical, values, metrics }, place) => ({
     deviceId,
     link,
     topic,
     ts,
     receivedAt,
     identity,
-    key,
+    key: identity === 'unique' ? arrivalKey(arrival, place) : key,
     seq,
     historical,
     values,
@@ -91,10 +94,11 @@ function withParsed(message: SensorMessage, parsed: ParsedTelemetry): TakenApart
 }
 
 function event(message: SensorMessage, type: string, retentionMs: number): TakenApart {
-  const { deviceId, link, payload, receivedAt } = message;
+  const { deviceId, link, payload, receivedAt, arrival } = message;
   const parsed = parseEvent(payload, type, { receivedAt, retentionMs });
   if (parsed instanceof Refusal) return rejected(message, parsed);
-  return { ...NOTHING, message, events: [{ deviceId, link, type, receivedAt, ...parsed }] };
+  const key = parsed.identity === 'unique' ? arrivalKey(arrival, 0) : parsed.key;
+  return { ...NOTHING, message, events: [{ deviceId, link, type, receivedAt, ...parsed, key }] };
 }
 
 function rejected(message: SensorMessage, { code, detail }: Refusal): TakenApart {

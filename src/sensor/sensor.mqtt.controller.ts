@@ -41,6 +41,7 @@ export class SensorMqttController {
   }
 }
 
-function from({ params, topic, payload, receivedAt }: TopicMessage, link: DeviceLink, subject: Subject): SensorMessage {
-  return { deviceId: params['deviceId']!, link, topic, payload, receivedAt, subject };
+function from(message: TopicMessage, link: DeviceLink, subject: Subject): SensorMessage {
+  const { params, topic, payload, receivedAt, arrival } = message;
+  return { deviceId: params['deviceId']!, link, topic, payload, receivedAt, subject, arrival };
 }

@@ -16,7 +16,7 @@ export interface NewReading {
   readonly ts: number;
   readonly receivedAt: number;
   readonly identity: IdentityKind;
-  /** The id, the decimal `seq` or the hash; empty for `unique`. */
+  /** The id, the decimal `seq` or the hash; for `unique` what tells a second attempt to store it from a new reading, or empty. */
   readonly key: string;
   /** The `seq` that was sent, whatever the identity is; null where none was. */
   readonly seq: number | null;

@@ -1,7 +1,10 @@
 import type { Flow } from './flow.js';
 
+/** Bytes of memory that a publish takes besides its packet, from its header to its end. */
+export const PUBLISH_COST = 1_024;
+
 /**
- * The publishes of one client between their fixed header and their end, counted in the flow of all. Some never reach the
+ * The publishes of one client between their fixed header and their end, counted in the flow of all with what they cost. Some never reach the
  * intake, as those that are cut short: what nobody claimed is given back when the connection ends.
  */
 export class InFlight {
@@ -25,8 +28,8 @@ export class InFlight {
   begin(bytes: number): void {
     this.begun++;
     this.unfinished = bytes > 0;
-    this.unclaimed += bytes;
-    this.flow.add(bytes);
+    this.unclaimed += bytes + PUBLISH_COST;
+    this.flow.add(bytes + PUBLISH_COST);
   }
 
   /** The last byte of the present packet came. */
@@ -36,13 +39,13 @@ export class InFlight {
 
   /** Somebody takes a publish over, and will settle it. */
   claim(bytes: number): void {
-    if (this.ended) this.flow.add(bytes);
-    else this.unclaimed -= bytes;
+    if (this.ended) this.flow.add(bytes + PUBLISH_COST);
+    else this.unclaimed -= bytes + PUBLISH_COST;
   }
 
   settle(bytes: number): void {
     this.begun--;
-    this.flow.remove(bytes);
+    this.flow.remove(bytes + PUBLISH_COST);
   }
 
   end(): void {

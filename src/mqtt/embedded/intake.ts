@@ -1,5 +1,6 @@
 import type { Client, PublishPacket } from 'aedes';
 import { matchesFilter } from '../../common/topic.js';
+import { Holding } from '../holding.js';
 import type { Delivery } from '../link.js';
 import type { InboundMessage } from '../message.js';
 import { MqttErrors } from '../mqtt.errors.js';
@@ -7,11 +8,18 @@ import { TopicCache } from '../topic-cache.js';
 import type { AccessRules } from './access-rules.js';
 import type { Audit } from './audit.js';
 import type { Connection, Slot } from './connection.js';
+import { PUBLISH_COST } from './in-flight.js';
 import type { RetainedMessages } from './retained-messages.js';
 import type { SessionStore } from './session.store.js';
 
 /** QoS 2 publishes of one client that may wait for their PUBREL. */
 export const MAX_HALF_OPEN = 1_000;
+
+/**
+ * Bytes of the publishes that no connection counts: wills, and what we publish ourselves. Beyond them they are refused, for
+ * while the database is away they would gather without end.
+ */
+const MAX_UNCOUNTED_BYTES = 32 * 1_048_576;
 
 type Done = (error?: Error | null) => void;
 
@@ -29,6 +37,12 @@ export interface IntakeParts {
   readonly connectionOf: (client: Client) => Connection | undefined;
 }
 
+/** What all publishes share. */
+interface Shared extends IntakeParts {
+  /** Retained messages that the store could not take yet. */
+  readonly holding: Holding;
+}
+
 /**
  * Takes publishes in from aedes' `authorizePublish`, the only hook before the acknowledgement, and calls back when our
  * handlers (and the retained store) are done: in order of arrival per connection, never on one that is gone.
@@ -37,12 +51,16 @@ export class Intake {
   private filters: readonly string[] = [];
   private deliver: (delivery: Delivery) => void = () => {};
   private stopped = false;
+  private readonly parts: Shared;
+  private uncounted = 0;
   private readonly verdicts = new TopicCache<Verdict>((topic) => ({
     problem: this.parts.rules.refusePublish(topic),
     ours: this.filters.some((filter) => matchesFilter(filter, topic)),
   }));
 
-  constructor(private readonly parts: IntakeParts) {}
+  constructor(parts: IntakeParts) {
+    this.parts = { ...parts, holding: new Holding() };
+  }
 
   start(filters: readonly string[], deliver: (delivery: Delivery) => void): void {
     this.filters = filters;
@@ -51,6 +69,7 @@ export class Intake {
 
   stop(): void {
     this.stopped = true;
+    this.parts.holding.stop();
   }
 
   readonly authorizePublish = (client: Client | null, packet: PublishPacket, done: Done): void => {
@@ -58,8 +77,13 @@ export class Intake {
     const isWill = (packet.cmd as string | undefined) !== 'publish';
     // A stop says nothing about the devices, and what it finds still unread gets no answer, so that it is sent again.
     if (this.stopped) return isWill ? done(new Error('the broker is stopping')) : undefined;
-    const connection = client && !isWill ? this.parts.connectionOf(client) : null;
-    const publish = new Publish(this.parts, connection ?? null, client?.id ?? null, packet, done);
+    const connection = (client && !isWill && this.parts.connectionOf(client)) || null;
+    const told = connection ? done : this.count(packet, done);
+    if (!told) {
+      this.parts.audit.note('dropped.will', 'will dropped: too much waits for the database', () => ({ client: client?.id }));
+      return done(new Error('too much waits'));
+    }
+    const publish = new Publish(this.parts, connection, client?.id ?? null, packet, told, true);
     this.parts.audit.received++;
     connection?.add(publish);
     const { problem, ours } = this.verdicts.get(packet.topic);
@@ -74,13 +98,26 @@ export class Intake {
   async offer(packet: PublishPacket, toHandlers: boolean): Promise<void> {
     const { problem, ours } = this.verdicts.get(packet.topic);
     if (problem !== null) throw MqttErrors.PUBLISH_REFUSED(`Nothing can be published to this topic: ${problem}.`);
-    this.parts.audit.received++;
     await new Promise<void>((resolve, reject) => {
-      const publish = new Publish(this.parts, null, null, packet, (error) => (error ? reject(error) : resolve()));
+      const told = this.count(packet, (error) => (error ? reject(error) : resolve()));
+      if (!told) return reject(MqttErrors.BROKER_UNAVAILABLE('Too many messages wait already.', { retryAfter: 2 }));
+      this.parts.audit.received++;
+      const publish = new Publish(this.parts, null, null, packet, told, false);
       if (!publish.mayPass()) return;
       if (ours && toHandlers) this.deliver(publish);
       else publish.ack();
     });
+  }
+
+  /** Counts a publish without a connection until its `done`, which is returned; null where there is no room for it. */
+  private count({ topic, payload }: PublishPacket, done: Done): Done | null {
+    const bytes = topic.length + payload.length + PUBLISH_COST;
+    if (this.uncounted + bytes > MAX_UNCOUNTED_BYTES) return null;
+    this.uncounted += bytes;
+    return (error) => {
+      this.uncounted -= bytes;
+      done(error);
+    };
   }
 }
 
@@ -93,11 +130,13 @@ class Publish implements Delivery, Slot {
   private readonly id: number | null;
 
   constructor(
-    private readonly parts: IntakeParts,
+    private readonly parts: Shared,
     private readonly connection: Connection | null,
     clientId: string | null,
     private readonly packet: PublishPacket,
     private readonly done: Done,
+    /** Nobody minds when the verdict comes late, as long as the client is there. */
+    private readonly isPatient: boolean,
   ) {
     this.id = connection && packet.qos > 0 ? (packet.messageId ?? 0) : null;
     this.message = {
@@ -138,11 +177,20 @@ class Publish implements Delivery, Slot {
     return true;
   }
 
+  get mayWait(): boolean {
+    return this.isPatient && !this.failed && this.connection?.client.closed !== true;
+  }
+
   ack(): void {
     if (this.over) return;
     this.over = true;
     if (!this.packet.retain) return this.settle();
-    this.parts.retained.commit(this.message).then(
+    const { retained, holding } = this.parts;
+    const kept = holding.through(
+      () => retained.commit(this.message),
+      () => this.mayWait,
+    );
+    kept.then(
       () => this.settle(),
       (error: unknown) => this.drop(error instanceof Error ? error : new Error(String(error))),
     );

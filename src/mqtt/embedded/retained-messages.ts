@@ -21,6 +21,8 @@ export class RetainedMessages {
   private readonly tree = new TopicTree<RetainedMessage>();
   private readonly places = new Map<string, Place>();
   private readonly countOf = new Map<string, number>();
+  /** Messages that were admitted and not decided yet, by topic in the order of arrival. */
+  private readonly undecided = new Map<string, RetainedMessage[]>();
   private readonly writing = new Map<string, Promise<void>>();
   private bytes = 0;
 
@@ -41,22 +43,15 @@ export class RetainedMessages {
    * Reserves the place for a message, or says why there is none. Our own publishes (`clientId` null) count only in all.
    */
   admit(message: RetainedMessage, clientId: string | null): string | null {
-    if (message.payload.length === 0) return null;
-    const known = this.places.get(message.topic);
-    const owner = known ? known.owner : this.ownerOf(message.topic, clientId);
-    const size = sizeOf(message);
-    if (!known && owner !== null && (this.countOf.get(owner) ?? 0) >= MAX_PER_OWNER) {
-      return `it would be more than ${MAX_PER_OWNER} retained topics of one device`;
-    }
-    if (!known && this.places.size >= MAX_TOPICS) return `it would be more than ${MAX_TOPICS} retained topics`;
-    if (this.bytes + size - (known?.size ?? 0) > MAX_BYTES) return 'the retained messages take too much room';
-    this.release(message.topic);
-    this.take(message.topic, { owner, size, message });
+    const problem = message.payload.length === 0 ? null : this.reserve(message, clientId);
+    if (problem !== null) return problem;
+    this.undecided.set(message.topic, [...(this.undecided.get(message.topic) ?? []), message]);
     return null;
   }
 
   /** Gives the place of an admitted message back that is not kept after all, unless a later one was admitted to it. */
   withdraw(message: RetainedMessage): void {
+    this.decide(message.topic, (one) => one === message);
     const place = this.places.get(message.topic);
     if (place?.message !== message) return;
     this.release(message.topic);
@@ -64,7 +59,7 @@ export class RetainedMessages {
     if (kept) this.take(message.topic, { owner: place.owner, size: sizeOf(kept), message: kept });
   }
 
-  /** Writes an admitted message, or removes the topic where the payload is empty [MQTT-3.3.1-10]. Resolves once committed. */
+  /** Writes an admitted message, or removes the topic where the payload is empty [MQTT-3.3.1-10]. Resolves once it, or one that was admitted after it, is committed. May be called again where it rejects. */
   async commit(message: RetainedMessage): Promise<void> {
     const { topic } = message;
     // One after the other per topic, so that memory and store end with the same message.
@@ -88,6 +83,15 @@ export class RetainedMessages {
   }
 
   private async write(message: RetainedMessage): Promise<void> {
+    const { topic } = message;
+    // A later one was written while this one had to wait for the store.
+    if (!this.undecided.get(topic)?.includes(message)) return;
+    await this.keep(message);
+    const last = this.undecided.get(topic)?.indexOf(message) ?? -1;
+    this.decide(topic, (_, i) => i <= last);
+  }
+
+  private async keep(message: RetainedMessage): Promise<void> {
     const { topic, qos } = message;
     if (message.payload.length === 0) {
       await this.store.remove(topic);
@@ -102,6 +106,26 @@ export class RetainedMessages {
     // A later message to this topic was admitted and withdrawn in the meantime.
     if (!place) this.take(topic, { owner: this.ownerOf(topic, null), size: sizeOf(kept), message: kept });
     else if (place.message === message) this.places.set(topic, { ...place, message: kept });
+  }
+
+  private reserve(message: RetainedMessage, clientId: string | null): string | null {
+    const known = this.places.get(message.topic);
+    const owner = known ? known.owner : this.ownerOf(message.topic, clientId);
+    const size = sizeOf(message);
+    if (!known && owner !== null && (this.countOf.get(owner) ?? 0) >= MAX_PER_OWNER) {
+      return `it would be more than ${MAX_PER_OWNER} retained topics of one device`;
+    }
+    if (!known && this.places.size >= MAX_TOPICS) return `it would be more than ${MAX_TOPICS} retained topics`;
+    if (this.bytes + size - (known?.size ?? 0) > MAX_BYTES) return 'the retained messages take too much room';
+    this.release(message.topic);
+    this.take(message.topic, { owner, size, message });
+    return null;
+  }
+
+  private decide(topic: string, isDecided: (message: RetainedMessage, i: number) => boolean): void {
+    const left = this.undecided.get(topic)?.filter((message, i) => !isDecided(message, i)) ?? [];
+    if (left.length > 0) this.undecided.set(topic, left);
+    else this.undecided.delete(topic);
   }
 
   private take(topic: string, place: Place): void {

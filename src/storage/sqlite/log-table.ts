@@ -49,7 +49,7 @@ export class LogTable<Row extends LogRow> {
   /** Stores the row at `position`, or says that an equal identity is there already. */
   append(row: Row, position: number): number {
     const { deviceId, ts, receivedAt, identity, content } = row;
-    const key = `${KEY_LETTERS[identity]}:${identity === 'unique' ? position : row.key}`;
+    const key = `${KEY_LETTERS[identity]}:${identity === 'unique' && row.key === '' ? position : row.key}`;
     const byId = identity === 'id';
     if (byId && this.remember.run(deviceId, row.key, position, receivedAt).changes === 0) {
       return this.compare(this.contentById.get(deviceId, row.key), content);
