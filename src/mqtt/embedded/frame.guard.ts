@@ -82,6 +82,7 @@ export class FrameGuard extends Duplex {
     socket.on('data', this.onData);
     socket.on('end', () => {
       this.ended = true;
+      this.keepalive.close();
       this.advance();
     });
     socket.on('error', (error) => this.destroy(error));

@@ -1,3 +1,6 @@
+/** How long a client that sends nothing more may wait for its last acknowledgements. */
+const CLOSING_S = 10;
+
 /** Counts the silence of a client [MQTT-3.1.2-24]. */
 export class Keepalive {
   private timer: NodeJS.Timeout | null = null;
@@ -16,6 +19,11 @@ export class Keepalive {
       if (this.isDeaf()) this.timer?.refresh();
       else this.onSilent();
     }, seconds * 1_500);
+  }
+
+  /** The client closed its side: 15 s from now on, whatever its keepalive is. */
+  close(): void {
+    this.set(CLOSING_S);
   }
 
   heard(): void {

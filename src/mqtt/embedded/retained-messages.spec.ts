@@ -44,6 +44,25 @@ describe('RetainedMessages', () => {
     expect(retained.admit(message(16), 'a')).toContain('more than 16');
   });
 
+  it('ends with the message that arrived last, whichever the store takes first', async () => {
+    const written: number[] = [];
+    let isAway = true;
+    const put = async ({ payload }: RetainedMessage): Promise<void> => {
+      if (isAway) throw new Error('away');
+      written.push(payload.length);
+    };
+    retained = new RetainedMessages({ load: async () => [], put, remove: async () => {} }, 'devices');
+    const [first, second, third] = [message(1, 1), message(1, 2), message(1, 3)];
+    for (const each of [first, second, third]) retained.admit(each, 'a');
+    await expect(retained.commit(first)).rejects.toThrow('away');
+    isAway = false;
+    await retained.commit(second);
+    await retained.commit(first);
+    retained.withdraw(third);
+    expect(written).toEqual([2]);
+    expect([...retained.matching(['#'])].map(({ payload }) => payload.length)).toEqual([2]);
+  });
+
   it('keeps payloads and not the chunks that they were read in', async () => {
     const kept = message(1);
     retained.admit(kept, 'a');
