@@ -84,7 +84,14 @@ export class EmbeddedLink extends MqttLink {
     this.sessions = new SessionStore(this.retained, this.subscriptions.isRefused, (why) =>
       audit.count(`dropped.${why}`),
     );
-    this.intake = new Intake({ rules, audit, retained: this.retained, sessions: this.sessions, connectionOf });
+    this.intake = new Intake({
+      rules,
+      audit,
+      retained: this.retained,
+      sessions: this.sessions,
+      connectionOf,
+      publishWill: (will) => this.broker.publish(will, null),
+    });
     this.broker = new Broker(this.sessions, {
       concurrency: 0,
       connectTimeout: CONNECT_TIMEOUT_MS,

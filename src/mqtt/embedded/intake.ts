@@ -35,6 +35,8 @@ export interface IntakeParts {
   readonly sessions: SessionStore;
   readonly audit: Audit;
   readonly connectionOf: (client: Client) => Connection | undefined;
+  /** Sends a will to its subscribers. */
+  readonly publishWill: (will: PublishPacket) => void;
 }
 
 /** What all publishes share. */
@@ -77,36 +79,46 @@ export class Intake {
     const isWill = (packet.cmd as string | undefined) !== 'publish';
     // A stop says nothing about the devices, and what it finds still unread gets no answer, so that it is sent again.
     if (this.stopped) return isWill ? done(new Error('the broker is stopping')) : undefined;
-    const connection = (client && !isWill && this.parts.connectionOf(client)) || null;
-    const told = connection ? done : this.count(packet, done);
-    if (!told) {
-      this.parts.audit.note('dropped.will', 'will dropped: too much waits for the database', () => ({ client: client?.id }));
-      return done(new Error('too much waits'));
+    if (isWill) {
+      this.takeWill(client?.id ?? null, { ...packet, cmd: 'publish', dup: false });
+      return done(new Error('it is published when it is stored'));
     }
-    const publish = new Publish(this.parts, connection, client?.id ?? null, packet, told, true);
-    this.parts.audit.received++;
+    const connection = (client && this.parts.connectionOf(client)) ?? null;
+    const publish = new Publish(this.parts, connection, client?.id ?? null, packet, done, true);
     connection?.add(publish);
-    const { problem, ours } = this.verdicts.get(packet.topic);
-    if (problem !== null) publish.refuse('topic', problem);
-    else if (publish.mayPass()) {
-      if (ours) this.deliver(publish);
-      else publish.ack();
-    }
+    this.pass(publish, true);
   };
 
   /** Hands a message of our own to our handlers; resolves when they and the retained store are done. */
   async offer(packet: PublishPacket, toHandlers: boolean): Promise<void> {
-    const { problem, ours } = this.verdicts.get(packet.topic);
+    const { problem } = this.verdicts.get(packet.topic);
     if (problem !== null) throw MqttErrors.PUBLISH_REFUSED(`Nothing can be published to this topic: ${problem}.`);
     await new Promise<void>((resolve, reject) => {
       const told = this.count(packet, (error) => (error ? reject(error) : resolve()));
-      if (!told) return reject(MqttErrors.BROKER_UNAVAILABLE('Too many messages wait already.', { retryAfter: 2 }));
-      this.parts.audit.received++;
-      const publish = new Publish(this.parts, null, null, packet, told, false);
-      if (!publish.mayPass()) return;
+      if (told) this.pass(new Publish(this.parts, null, null, packet, told, false), toHandlers);
+      else reject(MqttErrors.BROKER_UNAVAILABLE('Too many messages wait already.', { retryAfter: 2 }));
+    });
+  }
+
+  /** A will may wait for the database for long, and must not keep all that aedes knows of its client so long. */
+  private takeWill(clientId: string | null, will: PublishPacket): void {
+    const told = this.count(will, (error) => {
+      if (!error) this.parts.publishWill(will);
+    });
+    if (told) return this.pass(new Publish(this.parts, null, clientId, will, told, true), true);
+    this.parts.audit.note('dropped.will', 'will dropped: too much waits for the database', () => ({
+      client: clientId,
+    }));
+  }
+
+  private pass(publish: Publish, toHandlers: boolean): void {
+    this.parts.audit.received++;
+    const { problem, ours } = this.verdicts.get(publish.message.topic);
+    if (problem !== null) publish.refuse('topic', problem);
+    else if (publish.mayPass()) {
       if (ours && toHandlers) this.deliver(publish);
       else publish.ack();
-    });
+    }
   }
 
   /** Counts a publish without a connection until its `done`, which is returned; null where there is no room for it. */
