@@ -5,9 +5,9 @@ import { isPassing } from '../common/errors.js';
 import { matchesFilter } from '../common/topic.js';
 import { BrokerConfig } from '../config/broker.config.js';
 import { TopicConfig } from '../config/topic.config.js';
+import { BatchRoute, failAll, type Gathering, isWanted, keepWanted, Pending } from './batch-route.js';
 import type { DecodeRequest } from './envelope.js';
-import { HandlerRoute, type Match, matchRoutes } from './handler-route.js';
-import { Holding } from './holding.js';
+import { type Match, matchRoutes } from './handler-route.js';
 import { type Delivery, MqttLink } from './link.js';
 import type { TopicMessage } from './message.js';
 import { MQTT_TRANSPORT } from './mqtt-transport.js';
@@ -17,81 +17,6 @@ import { TopicCache } from './topic-cache.js';
 
 /** How long a stop waits for handlers that still run. */
 const DRAIN_MS = 8_000;
-
-/**
- * Messages that a handler gets at once at most. A turn that brings more is handed on in parts, so that the first are on their
- * way to the disk while the rest is still being parsed: a third more acknowledged per second (decision 7).
- */
-const MAX_BATCH = 512;
-
-/**
- * Bytes of payloads of one client that share a batch with other clients' in one turn. What goes beyond is handed on by itself,
- * because a batch is acknowledged whole and a neighbour's message must not wait for one client's bulk.
- */
-const MAX_SHARE = 4_096;
-
-/** A delivery and how many of its handlers are still to resolve. */
-class Pending {
-  constructor(
-    readonly delivery: Delivery,
-    public left: number,
-  ) {}
-}
-
-/** Messages that are handed to a handler together. */
-interface Gathering {
-  readonly messages: TopicMessage[];
-  readonly pending: Pending[];
-}
-
-/** A handler with what has been gathered for it in this turn of the event loop. */
-class BatchRoute extends HandlerRoute {
-  readonly holding = new Holding();
-  private shared: Gathering = { messages: [], pending: [] };
-  private readonly apart = new Map<string, Gathering>();
-  private readonly shares = new Map<string, number>();
-
-  constructor(
-    readonly pattern: string,
-    role: HandlerRole,
-    private readonly isBulk: IsBulk,
-    topics: TopicConfig,
-    readonly handler: MessageHandler<readonly TopicMessage[], BaseRpcContext, unknown>,
-  ) {
-    super(pattern, role, topics);
-  }
-
-  /** Adds a message; returns what is to be handed on now because it is full. */
-  add(message: TopicMessage, pending: Pending): Gathering | null {
-    // An external broker does not tell who published: then the device that the topic names stands for its client.
-    const sender = message.clientId ?? message.params['deviceId'] ?? message.topic;
-    let gathering = this.shared;
-    const share = (this.shares.get(sender) ?? 0) + message.payload.length;
-    this.shares.set(sender, share);
-    if (share >= MAX_SHARE || this.isBulk(message.payload)) gathering = this.apartOf(sender);
-    gathering.messages.push(message);
-    gathering.pending.push(pending);
-    if (gathering.messages.length < MAX_BATCH) return null;
-    if (gathering === this.shared) this.shared = { messages: [], pending: [] };
-    else this.apart.delete(sender);
-    return gathering;
-  }
-
-  /** All that was gathered, in parts to be handed on one by one; a new turn begins. */
-  takeAll(): Gathering[] {
-    const all = [this.shared, ...this.apart.values()].filter(({ messages }) => messages.length > 0);
-    this.shared = { messages: [], pending: [] };
-    this.apart.clear();
-    this.shares.clear();
-    return all;
-  }
-
-  private apartOf(sender: string): Gathering {
-    let gathering = this.apart.get(sender);
-    if (!gathering) this.apart.set(sender, (gathering = { messages: [], pending: [] }));
-    return gathering;
-  }
-}
 
 /**
  * The MQTT transport of Nest: gives the handlers of `@OnTopic` all messages of one turn of the event loop at once, and
@@ -161,7 +86,7 @@ export class MqttServer extends Server {
   /** Takes nothing more in, waits up to 8 s for the handlers that run, lets their acknowledgements out, closes the link. */
   override async close(): Promise<void> {
     const stopped = this.link.stopIntake();
-    for (const route of this.routes) if (route instanceof BatchRoute) route.holding.stop();
+    for (const route of this.routes) route.holding.stop();
     // Beside each other, because a link may wait for acknowledgements before it leaves its broker.
     await Promise.all([stopped, this.idle()]);
     await this.link.close();
@@ -193,7 +118,7 @@ export class MqttServer extends Server {
     this.arrivals++;
     for (const { route, params } of matches) {
       if (route instanceof RequestRoute) {
-        void this.answer(route, pending);
+        void this.answer(route, pending, this.arrivals);
         continue;
       }
       const copy: TopicMessage = {
@@ -248,11 +173,12 @@ export class MqttServer extends Server {
     if (isObservable(result)) await lastValueFrom(result, { defaultValue: undefined });
   }
 
-  private async answer(route: RequestRoute, pending: Pending): Promise<void> {
+  private async answer(route: RequestRoute, pending: Pending, arrival: number): Promise<void> {
     const { delivery } = pending;
     this.running++;
     try {
-      await this.desk.take(route, delivery.message);
+      const attempt = (): Promise<void> => this.desk.take(route, delivery.message, arrival);
+      await route.holding.through(attempt, () => isWanted(pending));
       if (--pending.left === 0) delivery.ack();
     } catch (error) {
       delivery.fail(error as Error);
@@ -279,23 +205,4 @@ export class MqttServer extends Server {
       };
     });
   }
-}
-
-function isWanted({ delivery }: Pending): boolean {
-  return delivery.mayWait === true;
-}
-
-/** Leaves those in the batch that can wait for a later verdict, and tells the others now. */
-function keepWanted({ messages, pending }: Gathering, error: unknown): Gathering {
-  const wanted = pending.map(isWanted);
-  failAll(
-    pending.filter((_, i) => !wanted[i]),
-    error,
-  );
-  return { messages: messages.filter((_, i) => wanted[i]), pending: pending.filter((_, i) => wanted[i]) };
-}
-
-function failAll(pending: readonly Pending[], error: unknown): void {
-  const cause = error instanceof Error ? error : new Error(String(error));
-  for (const { delivery } of pending) delivery.fail(cause);
 }

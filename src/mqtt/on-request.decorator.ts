@@ -13,6 +13,8 @@ export interface ServiceRequest {
   readonly mayRepeat: boolean;
   readonly payload: Buffer;
   readonly receivedAt: number;
+  /** Numbers the messages of this process from 1; the same when a request is worked on again. */
+  readonly arrival: number;
 }
 
 export interface OnRequestOptions {

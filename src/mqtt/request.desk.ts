@@ -8,6 +8,7 @@ import { type Problem, problemOf, toDomainError } from '../common/problem.js';
 import type { TopicConfig } from '../config/topic.config.js';
 import { BadEnvelope, type DecodeRequest, MAX_REQUEST_BYTES, openEnvelope } from './envelope.js';
 import { HandlerRoute } from './handler-route.js';
+import { Holding } from './holding.js';
 import type { InboundMessage, OutboundMessage } from './message.js';
 import { MqttErrors } from './mqtt.errors.js';
 import type { ServiceRequest } from './on-request.decorator.js';
@@ -33,6 +34,7 @@ type Outcome = Exclude<keyof RequestCounts, 'received'>;
 /** A handler of `@OnRequest`, with the requests that wait for it. */
 export class RequestRoute extends HandlerRoute {
   readonly queue = new RequestQueue();
+  readonly holding = new Holding();
 
   constructor(
     readonly topic: string,
@@ -63,19 +65,19 @@ export class RequestDesk {
 
   /**
    * Resolves when the request may be acknowledged: its work is committed, or can never be done, and the broker has the answer.
-   * Rejects where it should be sent again. QoS 1 and 2 wait as long as it takes, within the bounds of the link for what is
+   * Rejects where it should be sent again, or taken again: `arrival` is the same then. QoS 1 and 2 wait as long as it takes, within the bounds of the link for what is
    * not acknowledged; QoS 0 has none at an external broker and is turned away where too many wait.
    */
-  async take(route: RequestRoute, message: InboundMessage): Promise<void> {
+  async take(route: RequestRoute, message: InboundMessage, arrival: number): Promise<void> {
     this.tally.received++;
     if (message.qos === 0 && route.queue.isFull) return this.shed(route, message);
     await new Promise<void>((resolve, reject) => {
       const client = message.clientId ?? '';
-      route.queue.add(client, message.payload.length, () => this.serve(route, message).then(resolve, reject));
+      route.queue.add(client, message.payload.length, () => this.serve(route, message, arrival).then(resolve, reject));
     });
   }
 
-  private async serve(route: RequestRoute, message: InboundMessage): Promise<void> {
+  private async serve(route: RequestRoute, message: InboundMessage, arrival: number): Promise<void> {
     const { topic, payload, receivedAt, qos } = message;
     const envelope = openEnvelope(payload, topic, route.decode);
     if (envelope instanceof BadEnvelope) {
@@ -84,7 +86,7 @@ export class RequestDesk {
     const { id, data } = envelope;
     let reply: string | null;
     try {
-      const response = await route.handle(data, { topic, id, mayRepeat: qos > 0, payload, receivedAt });
+      const response = await route.handle(data, { topic, id, mayRepeat: qos > 0, payload, receivedAt, arrival });
       reply = id === null ? null : bounded(JSON.stringify({ id, response, isDisposed: true }));
     } catch (cause) {
       const error = toDomainError(cause);

@@ -12,6 +12,8 @@ export interface RecordRequest {
   readonly topic: string;
   readonly payload: Buffer;
   readonly receivedAt: number;
+  /** What numbers the request in this process, where it may be handed in again after a failure. */
+  readonly arrival?: number;
 }
 
 /** What became of the readings; `index` is the place in the array, 0 for a lone one. */
@@ -26,21 +28,22 @@ export interface RecordResult {
  * tell nothing of the topics that the device itself listens on: one that is native stays so, and feedback goes to the sender.
  */
 export function recordMessages(request: RecordRequest, retentionMs: number): SensorMessage[] {
-  const { document, topic, payload, receivedAt } = request;
+  const { document, topic, payload, receivedAt, arrival } = request;
   const items = itemsOf(document);
-  const message = (deviceId: string, parsed: ParsedTelemetry): SensorMessage => ({
+  const message = (deviceId: string, parsed: ParsedTelemetry, part = 0): SensorMessage => ({
     deviceId,
     link: 'foreign',
     topic,
     payload,
     receivedAt,
     subject: { kind: 'record', parsed },
+    ...(arrival === undefined ? {} : { arrival, part }),
   });
   if (items instanceof Refusal) {
     const { code, detail } = items;
     return [message('', { readings: [], rejects: [{ index: 0, code, detail, ref: null }], units: [], ack: null })];
   }
-  return items.map((item) => message(deviceOf(item), parseRecord(item, { receivedAt, retentionMs })));
+  return items.map((item, part) => message(deviceOf(item), parseRecord(item, { receivedAt, retentionMs }), part));
 }
 
 /** The results of {@link recordMessages}, in their order, as one. */

@@ -25,6 +25,8 @@ export interface SensorMessage {
   readonly subject: Subject;
   /** What numbers it in this process, where the same message may be recorded again after a failure. */
   readonly arrival?: number;
+  /** Which part of that it is (from 0), where it was handed in as several. */
+  readonly part?: number;
 }
 
 /** How long readings and events are kept, in milliseconds; 0 = for ever. */
@@ -67,7 +69,7 @@ function telemetry(message: SensorMessage, metric: string | null, retentionMs: n
 }
 
 function withParsed(message: SensorMessage, parsed: ParsedTelemetry): TakenApart {
-  const { deviceId, link, topic, receivedAt, arrival } = message;
+  const { deviceId, link, topic, receivedAt, arrival, part = 0 } = message;
   const readings = parsed.readings.map(({ ts, identity, key, seq, historical, values, metrics }, place) => ({
     deviceId,
     link,
@@ -75,7 +77,7 @@ function withParsed(message: SensorMessage, parsed: ParsedTelemetry): TakenApart
     ts,
     receivedAt,
     identity,
-    key: identity === 'unique' ? arrivalKey(arrival, place) : key,
+    key: identity === 'unique' ? arrivalKey(arrival, part + place) : key,
     seq,
     historical,
     values,

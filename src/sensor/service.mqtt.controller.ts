@@ -33,8 +33,11 @@ export class SensorServiceController {
   }
 
   @OnRequest('services/sensor/record', { decode: decodeAsTelemetry })
-  record(@Payload() document: Json, @Ctx() { topic, payload, receivedAt }: ServiceRequest): Promise<RecordResult> {
-    return this.sensors.recordRequest({ document, topic, payload, receivedAt });
+  record(
+    @Payload() document: Json,
+    @Ctx() { topic, payload, receivedAt, arrival }: ServiceRequest,
+  ): Promise<RecordResult> {
+    return this.sensors.recordRequest({ document, topic, payload, receivedAt, arrival });
   }
 }
 
