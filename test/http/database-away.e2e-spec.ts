@@ -37,12 +37,15 @@ describe('While another program holds the database', () => {
   it('nothing is acknowledged, writes are answered 503 at once, readiness is false, and all recovers by itself', async () => {
     const device = await RawClient.connect(signalbox.mqttPort, 'patient', { keepalive: 15 });
     const database = await holdDatabase();
+    const pattern = 'services/sensor/record';
+    const record = JSON.stringify({ pattern, data: { deviceId: 'patient', values: { s: 2 } } });
     device.send(
       publishPacket('devices/patient/up/telemetry', '{"t": 1}', 1, 1),
       publishPacket('devices/patient/up/status', '{"online": true}', 1, 2, { retain: true }),
       publishPacket('demo/patient', 'logged', 1, 3),
       publishPacket('site/patient', 'kept', 1, 4, { retain: true }),
       publishPacket('devices/patient/up/telemetry', 'not JSON', 2, 5),
+      publishPacket(pattern, record, 1, 7),
     );
     const notReady = await eventually('/readyz is 503', async () => {
       const answer = await get(url('/readyz'));
@@ -72,12 +75,13 @@ describe('While another program holds the database', () => {
     expect([device.ended, device.of('puback'), device.of('pubrec')]).toEqual([false, [], []]);
 
     await database.release();
-    await device.next('puback', 5);
+    await device.next('puback', 6);
     await device.next('pubrec', 1);
     expect(device.ended).toBe(false);
     await eventually('/readyz is 200 again', isReady);
     const { body } = await get<{ payload: unknown }[]>(url('/sensors'));
-    expect(body.map(({ payload }) => payload)).toEqual([{ t: 1 }]);
+    expect(body.map(({ payload }) => payload)).toEqual(expect.arrayContaining([{ t: 1 }, { s: 2 }]));
+    expect(body).toHaveLength(2);
     const messages = await get<{ message: string }[]>(url('/messages'));
     expect(messages.body.map(({ message }) => message).toSorted()).toEqual(['later', 'logged']);
     const rejects = await get<{ items: unknown[] }>(url('/v1/rejects'));

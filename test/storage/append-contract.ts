@@ -71,6 +71,23 @@ export function itAppends(open: () => TestDatabase): void {
     expect(rows.map(({ key }) => key)).toEqual(rows.map(({ position }) => `u:${position}`));
   });
 
+  it('takes a unique reading with a key for one, however often it is appended', async () => {
+    const deviceId = newDevice();
+    const same = reading({ deviceId, identity: 'unique', key: 'k3f9a-1z4' });
+    const others = [
+      { ...same, key: 'k3f9a-1z4.1' },
+      { ...same, key: '' },
+    ];
+    expect(outcomes(await open().database.appendReadings([same]))).toEqual(['stored']);
+    expect(outcomes(await open().database.appendReadings([same, ...others]))).toEqual([
+      'duplicate',
+      'stored',
+      'stored',
+    ]);
+    const happened = event({ deviceId, identity: 'unique', key: 'k3f9a-1z5' });
+    expect(outcomes(await open().database.appendEvents([happened, happened]))).toEqual(['stored', 'duplicate']);
+  });
+
   it('remembers an id without a time whatever the time of the second try', async () => {
     const deviceId = newDevice();
     const first = reading({ deviceId, identity: 'id', key: 'a', ts: T });
