@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Packet } from 'mqtt-packet';
 import { eventually } from '../support/eventually.js';
 import { type Box, startBox } from './support/box.js';
 import { encode, publishPacket, RawClient } from './support/raw-client.js';
@@ -81,6 +82,31 @@ describe('SUBSCRIBE', () => {
     expect(granted).toHaveLength(8_000);
     expect(granted.filter((code) => code !== REFUSED)).toHaveLength(8);
     expect(granted.slice(0, 8)).toEqual(Array.from({ length: 8 }, () => 0));
+  });
+
+  it('keeps a subscription that comes right behind the end of the one before, and ends one that comes right before', async () => {
+    const client = await RawClient.connect(box.port, 'quick');
+    const subscribe = (messageId: number): Packet => ({
+      cmd: 'subscribe',
+      messageId,
+      subscriptions: [{ topic: 'again', qos: 1 }],
+    });
+    const unsubscribe = (messageId: number): Packet => ({
+      cmd: 'unsubscribe',
+      messageId,
+      unsubscriptions: ['again'],
+    });
+    client.send(subscribe(1), unsubscribe(2), subscribe(3), unsubscribe(4), subscribe(5));
+    await client.next('suback', 3);
+    await client.next('unsuback', 2);
+    client.send(publishPacket('again', 'once', 0));
+    expect((await client.next('publish')).payload.toString()).toBe('once');
+    client.send(subscribe(6), unsubscribe(7));
+    await client.next('unsuback', 3);
+    client.send(publishPacket('again', 'not any more', 0));
+    await client.ping();
+    expect(client.of('publish')).toHaveLength(1);
+    client.end();
   });
 
   it('grants 50 filters to one client however many it asks for over time, and again after it unsubscribed', async () => {

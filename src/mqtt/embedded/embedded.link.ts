@@ -105,7 +105,6 @@ export class EmbeddedLink extends MqttLink {
     });
     this.broker.on('clientReady', (client) => this.onReady(client));
     this.broker.on('clientDisconnect', (client) => this.sessions.disconnected(client.id, client.clean));
-    this.broker.on('unsubscribe', this.subscriptions.unsubscribed);
     (this.broker as EventEmitter).on('error', (error: Error) =>
       audit.note('error', 'broker error', () => ({ detail: error.message })),
     );
@@ -200,6 +199,7 @@ export class EmbeddedLink extends MqttLink {
       'packet',
       (packet: SubscribePacket | UnsubscribePacket) => {
         if (packet.cmd === 'subscribe') this.subscriptions.judge(connection, packet);
+        if (packet.cmd === 'unsubscribe') this.subscriptions.end(connection, packet, this.broker);
         if ((packet.cmd === 'subscribe' || packet.cmd === 'unsubscribe') && packet.messageId === 0) {
           guard.abort('packet', 'packet id 0'); // [MQTT-2.3.1-1]
         }
