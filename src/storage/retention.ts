@@ -1,4 +1,4 @@
-/** How many rows of each kind a run removed. */
+/** How many rows of each kind a run removed; `ids` are those of readings and events, and the keys of requests (24 h). */
 export type RetentionReport = Readonly<
   Record<'readings' | 'events' | 'ids' | 'messages' | 'rejects' | 'commands', number>
 >;

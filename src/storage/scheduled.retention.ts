@@ -12,6 +12,7 @@ interface RetentionSchedule {
 
 const SCHEDULE: RetentionSchedule = { firstRunMs: 60_000, intervalMs: 3_600_000 };
 const IDS_KEPT_MS = 7 * 86_400_000;
+const KEYS_KEPT_MS = 86_400_000;
 /** Rows removed in one job: some milliseconds of the writer. */
 const ROWS_PER_JOB = 500;
 
@@ -48,7 +49,8 @@ export abstract class ScheduledRetention extends Retention implements OnApplicat
       events: events === 0 ? 0 : await this.removeFromLog('events', now - events),
       ids:
         (await this.removeIds('reading_ids', now - IDS_KEPT_MS)) +
-        (await this.removeIds('event_ids', now - IDS_KEPT_MS)),
+        (await this.removeIds('event_ids', now - IDS_KEPT_MS)) +
+        (await this.removeKeys(now - KEYS_KEPT_MS)),
       messages: messages === 0 ? 0 : await this.removeReceived('messages', now - messages),
       rejects: rejects === 0 ? 0 : await this.removeReceived('rejects', now - rejects),
       commands: commands === 0 ? 0 : await this.removeCommands(now - commands),
@@ -97,6 +99,13 @@ export abstract class ScheduledRetention extends Retention implements OnApplicat
     return this.repeat(
       sql`delete from ${sql.table(table)} where (device_id, id) in
         (select device_id, id from ${sql.table(table)} where received_at < ${before} limit ${ROWS_PER_JOB})`,
+    );
+  }
+
+  private removeKeys(before: number): Promise<number> {
+    return this.repeat(
+      sql`delete from idempotency_keys where (caller, key) in
+        (select caller, key from idempotency_keys where created_at <= ${before} limit ${ROWS_PER_JOB})`,
     );
   }
 

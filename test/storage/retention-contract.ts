@@ -99,6 +99,48 @@ export function itRetains(open: () => TestDatabase): void {
     expect(outcomes(again)).toEqual(['stored', 'duplicate']);
   });
 
+  it('forgets the key of a request after 24 hours, and keeps its command', async () => {
+    const { database } = open();
+    const command = (id: string) =>
+      database.sql
+        .insertInto('commands')
+        .values({
+          id,
+          device_id: newDevice(),
+          link: 'native',
+          type: 'x',
+          params: '{}',
+          mode: 'ack',
+          offline: 'queue',
+          order: 'parallel',
+          max_attempts: 3,
+          metadata: '{}',
+          status: 'PENDING',
+          rank: 0,
+          final: 0,
+          attempts: 0,
+          created_at: NOW,
+          expires_at: NOW,
+          result_timeout_ms: 1,
+        })
+        .compile();
+    const key = (name: string, command_id: string, created_at: number) =>
+      database.sql
+        .insertInto('idempotency_keys')
+        .values({ caller: 'c', key: name, fingerprint: 'f', command_id, created_at })
+        .compile();
+    const [old, young] = [newId(), newId()];
+    await database.write([
+      command(old),
+      command(young),
+      key('old', old, NOW - DAY),
+      key('young', young, NOW - DAY + 1),
+    ]);
+    expect(await open().retain({}, NOW)).toMatchObject({ ids: 1, commands: 0 });
+    const keys = await database.scan.selectFrom('idempotency_keys').select('key').execute();
+    expect(keys).toEqual([{ key: 'young' }]);
+  });
+
   it('removes messages and rejects by their arrival, and commands only when final', async () => {
     const { database } = open();
     const deviceId = newDevice();
