@@ -29,9 +29,10 @@ export class MqttServer extends Server {
   override readonly transportId = MQTT_TRANSPORT;
   // Our own filter and the link deal with errors; Nest need not log them a second time.
   override readonly propagatesEventHandlerErrors = true;
-  private readonly routes: (BatchRoute | RequestRoute)[] = [];
+  private readonly routes: BatchRoute[] = [];
+  private readonly requestRoutes: RequestRoute[] = [];
   private readonly routesOf = new TopicCache<readonly Match<BatchRoute | RequestRoute>[]>((topic) =>
-    matchRoutes(this.routes, topic),
+    matchRoutes([...this.routes, ...this.requestRoutes], topic),
   );
   private readonly desk = new RequestDesk((message) => this.link.publish(message));
   private readonly gathered = new Set<BatchRoute>();
@@ -67,7 +68,7 @@ export class MqttServer extends Server {
     }
     if (!isEventHandler) {
       if (!this.broker.answersServices) return;
-      this.routes.push(new RequestRoute(pattern, decode as DecodeRequest, this.topics, callback));
+      this.requestRoutes.push(new RequestRoute(pattern, decode as DecodeRequest, this.topics, callback));
       super.addHandler(pattern, callback, isEventHandler, extras);
       return;
     }
@@ -79,7 +80,7 @@ export class MqttServer extends Server {
 
   /** Opens the link and calls back; with a StartupError where it cannot be opened. */
   override listen(callback: (error?: unknown) => void): void {
-    const filters = new Set(this.routes.flatMap((route) => route.filters));
+    const filters = new Set([...this.routes, ...this.requestRoutes].flatMap((route) => route.filters));
     this.link.start([...filters], (delivery) => this.deliver(delivery)).then(() => callback(), callback);
   }
 

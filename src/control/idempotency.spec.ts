@@ -1,0 +1,38 @@
+import { describe, expect, it } from '@jest/globals';
+import { fingerprintOf, IDEMPOTENCY_KEY, serviceKey } from './idempotency.js';
+
+const RANDOM = 'tcx1v0q9m3b7z5k2j8h4f';
+
+describe('The key of a request', () => {
+  it('is the given one, whatever the request is', () => {
+    expect(serviceKey('k', { id: RANDOM, mayRepeat: true }, {})).toEqual({ caller: 'services', key: 'k' });
+    expect(serviceKey('k', { id: null, mayRepeat: false }, {})).toEqual({ caller: 'services', key: 'k' });
+  });
+
+  it('is made of the random id and the body where a broker may deliver it again, apart from the given ones', () => {
+    const request = { id: RANDOM, mayRepeat: true };
+    const key = serviceKey(undefined, request, { a: 1 })!;
+    expect(key).toEqual(serviceKey(undefined, request, { a: 1 }));
+    expect(key.caller).not.toBe('services');
+    expect(key).not.toEqual(serviceKey(undefined, request, { a: 2 }));
+  });
+
+  it('is none where nothing can come twice, or the id is a counter that comes again for something else', () => {
+    expect(serviceKey(undefined, { id: RANDOM, mayRepeat: false }, {})).toBeNull();
+    expect(serviceKey(undefined, { id: null, mayRepeat: true }, {})).toBeNull();
+    expect(serviceKey(undefined, { id: '17', mayRepeat: true }, {})).toBeNull();
+  });
+
+  it('has 1 to 255 printable characters', () => {
+    for (const key of ['a', 'é ü', 'x'.repeat(255)]) expect(key).toMatch(IDEMPOTENCY_KEY);
+    for (const key of ['', 'x'.repeat(256), 'a\nb', '\u0000', '\ud800']) expect(key).not.toMatch(IDEMPOTENCY_KEY);
+  });
+});
+
+describe('The fingerprint of a request', () => {
+  it('is equal for equal content in any order of keys, and only then', () => {
+    expect(fingerprintOf({ a: 1, b: { c: [1, 2], d: null } })).toBe(fingerprintOf({ b: { d: null, c: [1, 2] }, a: 1 }));
+    expect(fingerprintOf({ a: [1, 2] })).not.toBe(fingerprintOf({ a: [2, 1] }));
+    expect(fingerprintOf({ a: 1 })).not.toBe(fingerprintOf({ a: '1' }));
+  });
+});
