@@ -20,6 +20,9 @@ export interface AppendPlan<Row, Batch extends MarkedBatch<Row>> {
   recall(client: pg.Client, batch: Batch, base: number): Promise<Verdict[]>;
 }
 
+/** Violated where a batch or job is sent again that was committed. */
+export const MARK_CONSTRAINT = 'commit_marks_pkey';
+
 const FAILED_DETAIL_LENGTH = 200;
 
 /**
@@ -93,7 +96,7 @@ export class Appender<Row, Batch extends MarkedBatch<Row>> {
     try {
       return await this.plan.commit(client, batch);
     } catch (error) {
-      if (constraintOf(error) !== 'commit_marks_pkey') throw error;
+      if (constraintOf(error) !== MARK_CONSTRAINT) throw error;
     }
     // An earlier attempt was committed, only its answer was lost.
     const { rows } = await client.query<{ base: number }>('select base from commit_marks where id = $1', [batch.mark]);

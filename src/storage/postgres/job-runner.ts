@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { newId } from '../../common/ids.js';
 import type { News, Statement, StatementResult } from '../database.js';
+import { MARK_CONSTRAINT } from './appender.js';
 import { Pool } from './pool.js';
 import { constraintOf, toStorageError } from './postgres-fault.js';
 import { type Patience, retry } from './retry.js';
@@ -34,7 +35,7 @@ export class JobRunner {
       return await retry(patience, () =>
         this.pool.run(async (client) => {
           const results = await execute(client, job, mark).catch((error: unknown) => {
-            if (inDoubt && constraintOf(error) === 'commit_marks_pkey') return null;
+            if (inDoubt && constraintOf(error) === MARK_CONSTRAINT) return null;
             throw error;
           });
           if (results === null) return inDoubt!;

@@ -10,6 +10,8 @@ export interface LogBatch<Row> {
   readonly rows: readonly Row[];
   readonly mark: string;
   readonly parameters: readonly unknown[];
+  /** One of them is identified by an id alone. */
+  readonly hasIds: boolean;
   /** The weeks of their times. */
   readonly weeks: ReadonlySet<number>;
 }
@@ -47,9 +49,15 @@ export function packBatch<Row extends LogRow>(
         : int8Array(rows.map((row) => of(row) as number | null)),
     ),
     textArray(rows.map(shape.contentOf)),
-    ...(shape.metricsOf === null ? [] : [textArray(rows.map(shape.metricsOf)), ...latestArrays(newest)]),
+    ...(shape.metricsOf === null ? [] : latestArrays(newest)),
   ];
-  return { rows, mark, parameters, weeks: new Set(shape.isPartitioned ? rows.map(({ ts }) => weekOf(ts)) : []) };
+  return {
+    rows,
+    mark,
+    parameters,
+    hasIds: rows.some(({ identity }) => identity === 'id'),
+    weeks: new Set(shape.isPartitioned ? rows.map(({ ts }) => weekOf(ts)) : []),
+  };
 }
 
 /** Sorted by id, as rows are locked in the order in which they come. */

@@ -2,27 +2,39 @@ import type pg from 'pg';
 import type { Verdict } from '../log.js';
 import { NewestValues } from '../newest-values.js';
 import { sameJson } from '../same-json.js';
-import type { AppendPlan } from './appender.js';
+import { type AppendPlan, MARK_CONSTRAINT } from './appender.js';
 import { int8Array, textArray } from './binary-array.js';
 import { checkRow, type LogBatch, packBatch } from './log-batch.js';
 import { type LogRow, type LogShape, storedKey } from './log-shape.js';
-import { appendStatement, contentStatement } from './log-statement.js';
+import { anyRowsStatement, contentStatement, newRowsStatement } from './log-statement.js';
 import type { Partitions } from './partitions.js';
 import { constraintOf, messageOf, sqlState } from './postgres-fault.js';
 
 const STORED: Verdict = { outcome: 'stored' };
+const UNIQUE_VIOLATION = '23505';
 const CHECK_VIOLATION = '23514';
+/** Duplicates seldom come alone: after one, so many batches are sent at once by the statement that expects them. */
+const BATCHES_AFTER_DUPLICATE = 20;
+
+interface Appended {
+  readonly base: number;
+  /** Not told by the statement for new rows. */
+  readonly stored: string;
+}
 
 /** Appends to one table of the log. */
 export class LogPlan<Row extends LogRow> implements AppendPlan<Row, LogBatch<Row>> {
-  private readonly appendText: string;
+  private readonly newText: string;
+  private readonly anyText: string;
   private readonly contentText: string;
+  private expectDuplicates = 0;
 
   constructor(
     private readonly shape: LogShape<Row>,
     private readonly partitions: Partitions,
   ) {
-    this.appendText = appendStatement(shape);
+    this.newText = newRowsStatement(shape);
+    this.anyText = anyRowsStatement(shape);
     this.contentText = contentStatement(shape);
   }
 
@@ -43,9 +55,21 @@ export class LogPlan<Row extends LogRow> implements AppendPlan<Row, LogBatch<Row
   }
 
   async commit(client: pg.Client, batch: LogBatch<Row>): Promise<Verdict[]> {
-    await this.partitions.ensure(client, batch.weeks);
-    const { base, stored } = await this.append(client, batch);
-    if (stored === null) return batch.rows.map(() => STORED);
+    const { table, metricsOf } = this.shape;
+    if (this.expectDuplicates === 0 && !batch.hasIds) {
+      try {
+        await this.send(client, batch, { name: `new ${table}`, text: this.newText, values: [...batch.parameters] });
+        return batch.rows.map(() => STORED);
+      } catch (error) {
+        if (sqlState(error) !== UNIQUE_VIOLATION || constraintOf(error) === MARK_CONSTRAINT) throw error;
+        this.expectDuplicates = BATCHES_AFTER_DUPLICATE;
+      }
+    } else if (this.expectDuplicates > 0) {
+      this.expectDuplicates--;
+    }
+    const metrics = metricsOf === null ? [] : [textArray(batch.rows.map(metricsOf))];
+    const values = [...batch.parameters, ...metrics];
+    const { base, stored } = await this.send(client, batch, { name: `any ${table}`, text: this.anyText, values });
     const positions = stored === '' ? [] : stored.split(',').map(Number);
     return this.judge(client, batch, base, new Set(positions));
   }
@@ -58,22 +82,19 @@ export class LogPlan<Row extends LogRow> implements AppendPlan<Row, LogBatch<Row
     return this.judge(client, batch, base, new Set(rows.map(({ position }) => position)));
   }
 
-  private async append(client: pg.Client, batch: LogBatch<Row>) {
-    const name = `append ${this.shape.table}`;
-    const send = () =>
-      client.query<{ base: number; stored: string | null }>({
-        name,
-        text: this.appendText,
-        values: [...batch.parameters],
-      });
+  /** Sends the statement, once more where another replica has dropped the partition of a row. */
+  private async send(client: pg.Client, { weeks }: LogBatch<Row>, statement: pg.QueryConfig): Promise<Appended> {
+    const attempt = async () => {
+      await this.partitions.ensure(client, weeks);
+      return (await client.query<Appended>(statement)).rows[0]!;
+    };
     try {
-      return (await send()).rows[0]!;
+      return await attempt();
     } catch (error) {
       // PostgreSQL has no code of its own for a missing partition.
       if (sqlState(error) !== CHECK_VIOLATION || constraintOf(error) !== '') throw error;
       this.partitions.forget();
-      await this.partitions.ensure(client, batch.weeks);
-      return (await send()).rows[0]!;
+      return attempt();
     }
   }
 
