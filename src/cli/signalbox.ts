@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { NAME, VERSION } from '../common/version.js';
+import { migrateCommand } from './migrate.command.js';
 import { serveCommand } from './serve.command.js';
 import { simulateCommand } from './simulate.command.js';
 
@@ -11,6 +12,7 @@ const program = new Command(NAME)
   .version(VERSION)
   .exitOverride()
   .addCommand(serveCommand())
+  .addCommand(migrateCommand())
   .addCommand(simulateCommand());
 
 try {

@@ -1,7 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { pagesBySize, type Place } from '../common/page-by-size.js';
 import { matchesFilter } from '../common/topic.js';
-import { Database } from '../storage/database.js';
+import { Database, type Statement } from '../storage/database.js';
+import { splitRows } from '../storage/split-rows.js';
 import { StatementError, unavailable } from '../storage/storage.errors.js';
 
 /** A raw message as it is kept. `receivedAt` in epoch milliseconds. */
@@ -13,6 +14,8 @@ export interface LoggedMessage {
   readonly receivedAt: number;
 }
 
+/** Messages of one job, unless their payloads are large. */
+const MESSAGES_PER_JOB = 500;
 /** Topics looked at in one query. */
 const TOPICS_PER_QUERY = 10_000;
 
@@ -31,27 +34,7 @@ export class MessageRepository {
    */
   async add(batch: readonly LoggedMessage[]): Promise<void> {
     const messages = batch.filter((message) => !this.kept.has(message));
-    // A job each, though they share a commit: one that the database refuses fails alone.
-    const outcomes = await Promise.allSettled(
-      messages.map(({ topic, payload, qos, retain, receivedAt }) =>
-        this.database.write([
-          this.database.sql
-            .insertInto('messages')
-            .values({ topic, payload, qos, retain: retain ? 1 : 0, received_at: receivedAt })
-            .compile(),
-        ]),
-      ),
-    );
-    let problem: unknown = null;
-    for (const outcome of outcomes) {
-      if (outcome.status === 'fulfilled') continue;
-      if (!(outcome.reason instanceof StatementError)) problem ??= outcome.reason;
-      // It would be refused again however often it is sent.
-      else this.logger.error(`a message was left out of the log: ${outcome.reason.message}`);
-    }
-    if (problem === null) return;
-    for (const [i, { status }] of outcomes.entries()) if (status === 'fulfilled') this.kept.add(messages[i]!);
-    throw problem;
+    for (const part of splitRows(messages, MESSAGES_PER_JOB, ({ payload }) => payload.length)) await this.addPart(part);
   }
 
   /** Throws STORAGE_UNAVAILABLE while the database is away. */
@@ -94,6 +77,29 @@ export class MessageRepository {
         receivedAt: received_at,
       }));
     }
+  }
+
+  /** As one job, because a transaction for each message is dear on PostgreSQL. Where one cannot be kept, each by itself. */
+  private async addPart(messages: readonly LoggedMessage[]): Promise<void> {
+    try {
+      await this.database.write(messages.map((message) => this.insert(message)));
+    } catch (error) {
+      if (!(error instanceof StatementError)) throw error;
+      if (messages.length > 1) {
+        for (const message of messages) await this.addPart([message]);
+        return;
+      }
+      // It would be refused again however often it is sent.
+      this.logger.error(`a message was left out of the log: ${error.message}`);
+    }
+    for (const message of messages) this.kept.add(message);
+  }
+
+  private insert({ topic, payload, qos, retain, receivedAt }: LoggedMessage): Statement {
+    return this.database.sql
+      .insertInto('messages')
+      .values({ topic, payload, qos, retain: retain ? 1 : 0, received_at: receivedAt })
+      .compile();
   }
 
   /** What may match `filter`, judged by the database, so that only likely rows come to this thread. */

@@ -9,6 +9,11 @@ export interface TcpProxy {
   restore(): void;
   /** Passes nothing on any more, either way, without closing anything. */
   stall(): void;
+  /**
+   * Arms it once: the next connection whose client sends `text` gets no answer to that; it is cut as soon as the server has
+   * answered. Resolves then. Other connections are left alone.
+   */
+  loseAnswerTo(text: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -16,12 +21,24 @@ export interface TcpProxy {
 export async function startTcpProxy(target: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let whole = true;
+  let trap: { readonly text: string; readonly sprung: () => void } | null = null;
   const server = createServer((client) => {
     if (!whole) {
       client.destroy();
       return;
     }
     const upstream = connect(target, '127.0.0.1');
+    client.on('data', (chunk: Buffer) => {
+      if (!trap || !chunk.includes(trap.text)) return;
+      const { sprung } = trap;
+      trap = null;
+      upstream.unpipe(client);
+      upstream.once('data', () => {
+        client.destroy();
+        sprung();
+      });
+      upstream.resume();
+    });
     for (const [one, other] of [
       [client, upstream],
       [upstream, client],
@@ -52,6 +69,10 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
         socket.pause();
       }
     },
+    loseAnswerTo: (text) =>
+      new Promise((resolve) => {
+        trap = { text, sprung: resolve };
+      }),
     stop: async () => {
       cut();
       server.close();

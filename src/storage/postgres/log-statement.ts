@@ -4,13 +4,13 @@ import type { LogRow, LogShape } from './log-shape.js';
 export const LOCK_SPACE = 0x53424f58;
 export const LOCKS = { append: 1, schema: 2, partitions: 3, retention: 4, replicas: 5 } as const;
 
-/** What both append statements begin with: the lock, the positions, the mark and the devices. */
+/** What both append statements begin with: the lock, the positions, the mark (before all else, so that a second try fails by it) and the devices. */
 const OPENING = `
     with lock as materialized (select pg_advisory_xact_lock(${LOCK_SPACE}, ${LOCKS.append})),
-    place as materialized (
+    free as materialized (
       select setval('log_positions', nextval('log_positions') + $2::int8 - 1) - $2::int8 as base from lock
     ),
-    mark as (insert into commit_marks (id, base) select $1::uuid, base from place),
+    place as (insert into commit_marks (id, base) select $1::uuid, base from free returning base),
     device as (
       insert into devices (id, link, created_at)
       select d.id, d.link, d.at from place, unnest($3::text[], $4::text[], $5::int8[]) d (id, link, at)

@@ -5,9 +5,9 @@ import type { AppendPlan, MarkedBatch } from './appender.js';
 import { byteaArray, int8Array, textArray } from './binary-array.js';
 
 const STATEMENT = `
-  with mark as (insert into commit_marks (id, base) values ($1::uuid, 0))
+  with mark as (insert into commit_marks (id, base) values ($1::uuid, 0) returning base)
   insert into rejects (id, device_id, topic, received_at, code, detail, payload, size)
-  select * from unnest($2::text[], $3::text[], $4::text[], $5::int8[], $6::text[], $7::text[], $8::bytea[], $9::int8[])`;
+  select r.* from mark, unnest($2::text[], $3::text[], $4::text[], $5::int8[], $6::text[], $7::text[], $8::bytea[], $9::int8[]) r`;
 
 /** Keeps rejects; the caps on them are the database's own (migrations). */
 export const REJECT_PLAN: AppendPlan<NewReject, MarkedBatch<NewReject>> = {
