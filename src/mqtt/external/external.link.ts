@@ -30,6 +30,7 @@ export class ExternalLink extends MqttLink {
   private seats: Seats | null = null;
   private phase: 'starting' | 'running' | 'stopped' = 'starting';
   private onChange: () => void = () => {};
+  private endStart: () => void = () => {};
 
   constructor(
     private readonly broker: BrokerConfig,
@@ -86,6 +87,7 @@ export class ExternalLink extends MqttLink {
       store: this.store,
       deliver,
       filters: fewest,
+      covered: [...new Set(filters)].filter((filter) => !fewest.includes(filter)),
       statusFilter,
       wantsStatus: fewest.some((filter) => filtersOverlap(filter, statusFilter)),
     });
@@ -93,7 +95,7 @@ export class ExternalLink extends MqttLink {
     this.outbox.open();
     this.seats.start();
     await settled;
-    this.phase = 'running';
+    if (this.phase === 'starting') this.phase = 'running';
   }
 
   override async publish(message: OutboundMessage): Promise<void> {
@@ -103,6 +105,7 @@ export class ExternalLink extends MqttLink {
 
   /** Hands the reading sessions over to other replicas: resolves when what was in flight is acknowledged, after 10 s at most. */
   override async stopIntake(): Promise<void> {
+    this.endStart();
     await this.seats?.stop();
   }
 
@@ -121,14 +124,15 @@ export class ExternalLink extends MqttLink {
   }
 
   private async settled(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, START_MS);
+      timer = setTimeout(resolve, START_MS);
+      this.endStart = resolve;
       this.onChange = () => {
-        if (!this.isUp && !this.journal.troubled) return;
-        clearTimeout(timer);
-        resolve();
+        if (this.isUp || this.journal.troubled) resolve();
       };
     });
+    clearTimeout(timer);
     this.onChange = () => {};
   }
 

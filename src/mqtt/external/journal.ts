@@ -58,7 +58,13 @@ export class Journal {
     this.onChange();
   }
 
-  /** A connection is there, or is no longer wanted. */
+  /** A connection is closed because it is not wanted any more. */
+  unwanted(connection: string): void {
+    this.troubles.delete(connection);
+    this.onChange();
+  }
+
+  /** A connection is there. */
   well(connection: string): void {
     const ended = this.troubles.delete(connection) && this.troubles.size === 0;
     if (ended && this.wasWell) this.info('the broker is back', { broker: this.broker });

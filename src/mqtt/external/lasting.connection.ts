@@ -97,17 +97,18 @@ export class LastingConnection {
     this.generation++;
     clearTimeout(this.timer);
     if (client) this.forget(client);
-    this.line.journal.well(this.owner.name);
+    this.line.journal.unwanted(this.owner.name);
     return client;
   }
 
   private dial(): void {
     const { version } = this.line.protocol;
-    const client = connect({
-      ...this.line.options(),
-      ...this.owner.settings(version),
-      protocolVersion: version,
-    });
+    let client: MqttClient;
+    try {
+      client = connect({ ...this.line.options(), ...this.owner.settings(version), protocolVersion: version });
+    } catch (error) {
+      return this.dialLater(error, false);
+    }
     this.client = client;
     let cause: unknown = null;
     let answered = false;

@@ -10,13 +10,15 @@ import { NotCommitted, SubscriptionRefused, troubleOf } from './trouble.js';
 /** How long a broker keeps the session of a reader that is away, in seconds (MQTT 5; a 3.1.1 broker has its own setting). */
 const SESSION_EXPIRY_S = 7 * 24 * 3_600;
 /** How long handlers may take for what is in flight when a reader is to leave. */
-export const DRAIN_MS = 8_000;
+const DRAIN_MS = 6_000;
 
 export interface ReaderSpec {
   /** For the log, such as `seat 1`. */
   readonly name: string;
   readonly clientId: string;
   readonly filters: readonly string[];
+  /** Covered by `filters`: an older session that still has one of them would get messages twice. */
+  readonly covered: readonly string[];
   /** Shared subscriptions: the broker never replays retained messages to them. */
   readonly shared: boolean;
   readonly judge: (topic: string) => Verdict;
@@ -68,7 +70,7 @@ export class Reader {
     this.connection.cut();
   }
 
-  /** Reads no more, lets handlers finish what is in flight for up to 8 s, acknowledges it, and takes leave of the broker. */
+  /** Reads no more, lets handlers finish what is in flight for up to 6 s, acknowledges it, and takes leave of the broker. */
   async leave(reasonCode?: number): Promise<void> {
     if (this.intake) {
       let timer: NodeJS.Timeout | undefined;
@@ -108,6 +110,7 @@ export class Reader {
 
   /** What the broker refuses is asked for again, with backoff, on the same connection: what it granted is read meanwhile. */
   private async connected(client: MqttClient, version: ProtocolVersion): Promise<void> {
+    await unsubscribe(client, this.spec.covered);
     const backoff = new Backoff();
     let missing = this.spec.filters;
     while (missing.length > 0) {
@@ -145,6 +148,11 @@ async function subscribe(client: MqttClient, map: ISubscriptionMap): Promise<rea
       else reject(error ?? new Error('no answer to SUBSCRIBE'));
     });
   });
+}
+
+/** The broker answers for filters that the session has not, too. */
+async function unsubscribe(client: MqttClient, filters: readonly string[]): Promise<void> {
+  if (filters.length > 0) await client.unsubscribeAsync([...filters]);
 }
 
 async function pause(ms: number): Promise<void> {

@@ -5,7 +5,7 @@ import { TopicCache } from '../topic-cache.js';
 import type { Verdict } from './intake.js';
 import { LeaseKeeper } from './lease.keeper.js';
 import { Reader, type ReaderParts } from './reader.js';
-import { StatusReader } from './status.reader.js';
+import { type Others, StatusReader } from './status.reader.js';
 
 /** The seat whose holder also reads `up/status` and tells whether Signalbox is there. */
 const FIRST = '1';
@@ -17,6 +17,8 @@ export interface SeatsParts extends ReaderParts {
   readonly store: SeatStore;
   /** What the seats share. */
   readonly filters: readonly string[];
+  /** What `filters` cover, and an older session may still be subscribed to. */
+  readonly covered: readonly string[];
   readonly statusFilter: string;
   /** Some handler wants what `statusFilter` matches. */
   readonly wantsStatus: boolean;
@@ -70,12 +72,8 @@ export class Seats {
   /** Hands everything over: in flight messages are finished and acknowledged, then the leases are given back. */
   async stop(): Promise<void> {
     this.leases.stop();
-    const isAlone = this.names.length > 1 && this.leases.count === this.names.length;
-    await Promise.all(
-      this.names.map(async (name) => {
-        await Promise.all([this.readers.get(name)?.leave(), name === FIRST ? this.status.leave(isAlone) : null]);
-      }),
-    );
+    const others = this.others();
+    await Promise.all(this.names.map((name) => this.leave(name, others)));
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, LEAVE_MS)));
     await Promise.race([this.leases.leave(), late]);
@@ -102,9 +100,19 @@ export class Seats {
   }
 
   private async giveBack(name: string): Promise<void> {
-    await Promise.all([this.readers.get(name)?.leave(), name === FIRST ? this.status.leave(false) : null]);
+    await this.leave(name, 'waiting');
     await this.leases.release(name);
     this.count();
+  }
+
+  private async leave(name: string, others: Others): Promise<void> {
+    await Promise.all([this.readers.get(name)?.leave(), name === FIRST ? this.status.leave(others) : null]);
+  }
+
+  /** Live replicas hold the seats evenly, so whoever holds all of several is alone. */
+  private others(): Others {
+    if (this.leases.count < this.names.length) return 'waiting';
+    return this.names.length > 1 ? 'none' : 'perhaps';
   }
 
   private isReadyOf(name: string): boolean {
@@ -115,11 +123,13 @@ export class Seats {
   private readerOf(name: string): Reader {
     const known = this.readers.get(name);
     if (known) return known;
-    const { broker, filters } = this.parts;
+    const { broker, filters, covered } = this.parts;
+    const share = (filter: string): string => `$share/${broker.shareGroup}/${filter}`;
     const reader = new Reader(this.parts, {
       name: `seat ${name}`,
       clientId: `${broker.shareGroup}-seat-${name}`,
-      filters: filters.map((filter) => `$share/${broker.shareGroup}/${filter}`),
+      filters: filters.map(share),
+      covered: covered.map(share),
       shared: true,
       judge: (topic) => this.judge(name, this.verdicts.get(topic)),
       onStop: () => this.cut(name),

@@ -8,6 +8,9 @@ const WILL_DELAY_S = 15;
 /** "Disconnect with Will Message" (MQTT 5, 3.14.2.1): it is published after its delay, unless the session goes on before. */
 const WITH_WILL = 0x04;
 
+/** Whether another replica will take the first seat over. */
+export type Others = 'none' | 'perhaps' | 'waiting';
+
 /**
  * The one normal subscription, to `up/status`: shared ones get no retained messages. Its connection also tells on
  * `services/signalbox/status`, retained, whether any replica is there.
@@ -25,6 +28,7 @@ export class StatusReader {
       ...spec,
       name: 'status',
       shared: false,
+      covered: [],
       settings,
       onReady: (client) => {
         this.client = client;
@@ -50,12 +54,13 @@ export class StatusReader {
     this.reader.cut();
   }
 
-  /** The last replica says that it goes. Else the broker says so for us, if none takes over in time (MQTT 5 only). */
-  async leave(isLast: boolean): Promise<void> {
+  /** Tells that we are gone where we are the last; where we may not be, the broker is left to tell, if it can wait. */
+  async leave(others: Others): Promise<void> {
     const { client } = this;
-    const version = client?.options.protocolVersion;
+    const canWait = client?.options.protocolVersion === 5;
+    const isLast = others === 'none' || (others === 'perhaps' && !canWait);
     if (isLast && client?.connected && this.reader.isReady) this.tell(client, false);
-    await this.reader.leave(!isLast && version === 5 ? WITH_WILL : undefined);
+    await this.reader.leave(!isLast && canWait ? WITH_WILL : undefined);
   }
 
   private tell(client: MqttClient, online: boolean): void {

@@ -3,6 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { DomainError } from '../../../src/common/errors.js';
+import { BrokerConfig } from '../../../src/config/broker.config.js';
+import { TopicConfig } from '../../../src/config/topic.config.js';
+import { ExternalLink } from '../../../src/mqtt/external/external.link.js';
+import { MemorySeatStore } from '../support/memory-seat.store.js';
 import { connectMqtt } from '../../support/mqtt.js';
 import { eventually } from '../../support/eventually.js';
 import { describeWith, freePort, type Mosquitto, startMosquitto } from '../../support/services.js';
@@ -53,6 +57,24 @@ describeWith(['mosquitto'], 'the external link while its broker is away', () => 
     await eventually('it is up', () => box.link.status === 'up', 20_000);
     await publish(0, 1);
     await eventually('it reads', () => box.texts()[0] === '0');
+  });
+
+  it('can be stopped while it still waits for the broker at its start', async () => {
+    await startBroker();
+    const proxy = await startTcpProxy(port);
+    ends.push(() => proxy.stop());
+    const store = new MemorySeatStore();
+    store.gate = new Promise(() => {});
+    const broker = { url: new URL(`mqtt://127.0.0.1:${proxy.port}`), shareGroup: 'group', seats: 1, keepalive: 30 };
+    const config = Object.assign(new BrokerConfig(), { username: '', clientId: '', ...broker });
+    const topics = Object.assign(new TopicConfig(), { prefix: 'devices' });
+    const link = new ExternalLink(config, topics, store);
+    const started = link.start(['devices/+/up/#'], () => {});
+    expect(link.status).toBe('starting');
+    await link.stopIntake();
+    await link.close();
+    await started;
+    expect(link.status).toBe('stopped');
   });
 
   it('says so where the host is unknown', async () => {

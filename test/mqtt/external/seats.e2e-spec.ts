@@ -45,6 +45,16 @@ describeWith(['mosquitto', 'mosquittoClients'], 'the reading sessions', () => {
     }
   });
 
+  it('do not double messages where an older version had subscribed to less', async () => {
+    const older = await start({ seats: 1, filters: ['devices/+/up/telemetry'] });
+    await older.close();
+    const box = await start({ seats: 1, filters: ['devices/+/up/telemetry', 'devices/+/up/#'] });
+    await publish('1');
+    await publish('2', 'devices/d/up/events/x');
+    await eventually('both came', () => box.texts().includes('2'));
+    expect(box.texts()).toEqual(['1', '2']);
+  });
+
   it('end at once where the lease was taken, and are not opened again', async () => {
     const box = await start();
     await publish('1');

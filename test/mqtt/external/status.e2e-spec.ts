@@ -110,6 +110,16 @@ describeWith(['mosquitto'], 'up/status and our own status at an external broker'
     }
   });
 
+  it('say that we go with MQTT 3.1.1 and one seat, where another replica cannot be told from none', async () => {
+    const old = await startOldBroker(mosquitto.port);
+    ends.splice(-1, 0, () => old.stop());
+    const heard = await listenTo(other, TOPIC);
+    const box = await start({ seats: 1 }, old.port);
+    await heard.next('online', ({ payload }) => payload === '{"online":true}');
+    await box.link.stopIntake();
+    await heard.next('offline', ({ payload }) => payload === '{"online":false}');
+  });
+
   it('have a will with MQTT 3.1.1 too', async () => {
     const old = await startOldBroker(mosquitto.port);
     ends.splice(-1, 0, () => old.stop());
