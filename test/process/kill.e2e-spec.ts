@@ -1,6 +1,5 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
 import type { MqttClient } from 'mqtt';
-import { settled } from '../support/backends.js';
 import { get } from '../support/http.js';
 import { closed, connectMqtt } from '../support/mqtt.js';
 import { startService, temporaryDirectory } from '../support/process.js';
@@ -57,7 +56,6 @@ describe('kill -9', () => {
     }
 
     const signalbox = await startService(directory.path);
-    await settled(signalbox.mqttUrl);
     for (const [i, { acknowledged, next }] of loads.entries()) {
       const stored = await storedNumbers(signalbox.httpUrl, `k${i}`);
       expect(stored).toHaveLength(new Set(stored).size);
