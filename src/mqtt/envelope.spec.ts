@@ -34,7 +34,7 @@ describe('An envelope', () => {
       fc.property(
         fc.oneof(
           fc.uint8Array().map((bytes) => Buffer.from(bytes)),
-          fc.json().map(Buffer.from),
+          fc.json().map((text) => Buffer.from(text)),
         ),
         (payload) => {
           const envelope = openEnvelope(payload, TOPIC, decodeStrictly);

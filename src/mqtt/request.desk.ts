@@ -106,7 +106,8 @@ export class RequestDesk {
   private async refuse(message: InboundMessage, id: string | null, error: DomainError, outcome: Outcome) {
     this.tally[outcome]++;
     this.note(message, id, error);
-    if (id !== null) await this.reply(message, JSON.stringify({ id, err: problem(error, message.topic, id) }));
+    if (id !== null)
+      await this.reply(message, JSON.stringify({ id, err: problem(error, message.topic, id), isDisposed: true }));
     else if (outcome === 'failed' && message.qos > 0) throw error;
   }
 
