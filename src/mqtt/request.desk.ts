@@ -16,6 +16,7 @@ import { RequestQueue } from './request-queue.js';
 
 /** Requests of other services since the start, by what became of them. */
 export interface RequestCounts {
+  /** One that is worked on again counts again. */
   readonly received: number;
   /** The work was done. */
   readonly done: number;
@@ -65,8 +66,9 @@ export class RequestDesk {
 
   /**
    * Resolves when the request may be acknowledged: its work is committed, or can never be done, and the broker has the answer.
-   * Rejects where it should be sent again, or taken again: `arrival` is the same then. QoS 1 and 2 wait as long as it takes, within the bounds of the link for what is
-   * not acknowledged; QoS 0 has none at an external broker and is turned away where too many wait.
+   * Rejects where it should be sent again, or taken again: `arrival` is the same then. QoS 1 and 2 wait as long as it takes,
+   * within the bounds of the link for what is not acknowledged; QoS 0 has none at an external broker and is turned away where
+   * too many wait.
    */
   async take(route: RequestRoute, message: InboundMessage, arrival: number): Promise<void> {
     this.tally.received++;

@@ -10,6 +10,7 @@ import { eventually } from '../support/eventually.js';
 import { get } from '../support/http.js';
 import { connectMqtt, listenTo } from '../support/mqtt.js';
 import { NestClient } from './nest-client.js';
+import { publishStored } from './stored.js';
 
 interface Command {
   readonly id: string;
@@ -47,7 +48,7 @@ async function commandsOf(deviceId: string): Promise<string[]> {
 async function nativeDevice(deviceId: string) {
   const device = await connectMqtt(signalbox.mqttUrl);
   const listener = await listenTo(device, `devices/${deviceId}/down/commands/+`);
-  await device.publishAsync(`devices/${deviceId}/up/telemetry`, '{"t": 1}', { qos: 1 });
+  await publishStored(signalbox, device, deviceId, { t: 1 });
   return { ...listener, end: () => device.endAsync() };
 }
 

@@ -4,7 +4,9 @@ import { newId } from '../../src/common/ids.js';
 import type { LatestResource, ReadingResource } from '../../src/sensor/sensor.resource.js';
 import { createTestApp, type TestApp } from '../support/app.js';
 import { connectMqtt } from '../support/mqtt.js';
+import { eventually } from '../support/eventually.js';
 import { NestClient } from './nest-client.js';
+import { publishStored } from './stored.js';
 
 interface Page {
   readonly items: readonly ReadingResource[];
@@ -31,8 +33,7 @@ afterAll(async () => {
 });
 
 const newDevice = () => `device-${newId()}`;
-const publish = (deviceId: string, payload: unknown) =>
-  device.publishAsync(`devices/${deviceId}/up/telemetry`, JSON.stringify(payload), { qos: 1 });
+const publish = (deviceId: string, payload: unknown) => publishStored(signalbox, device, deviceId, payload);
 const latest = (deviceId: string) => service.send<LatestResource>('services/sensor/latest', { deviceId });
 const history = (data: object) => service.send<Page>('services/sensor/history', data);
 const refused = (data: unknown) => service.refused('services/sensor/history', data);
@@ -75,6 +76,7 @@ describe('services/sensor/latest', () => {
     });
     const deviceId = newDevice();
     await device.publishAsync(`devices/${deviceId}/up/status`, '{"online": true}', { qos: 1 });
+    await eventually('the device is known', async () => (await latest(deviceId)).deviceId === deviceId);
     expect(await latest(deviceId)).toEqual({ deviceId, metrics: {} });
     expect(await history({ deviceId })).toEqual({ items: [], nextCursor: null, hasMore: false });
   });
