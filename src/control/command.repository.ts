@@ -19,6 +19,11 @@ export interface CommandPolicy {
 export class CommandRepository {
   constructor(private readonly database: Database) {}
 
+  /** Throws STORAGE_UNAVAILABLE while the database is away. */
+  refuseWhileDown(): void {
+    this.database.refuseWhileDown();
+  }
+
   /**
    * Stores a new PENDING command together with `alongside` and, where it has one, its key; resolves after the commit. Rejects,
    * with nothing stored, where the key is taken.

@@ -41,9 +41,10 @@ export class ControlService implements BeforeApplicationShutdown {
   /**
    * Stores the command and begins to send it; resolves with the PENDING command once it is committed. Where a request with
    * the same `key` and content came within 24 h, on whichever replica, nothing is stored or sent, and its command is given as
-   * it is now. Throws BAD_COMMAND, and IDEMPOTENCY_KEY_REUSED where the content is another.
+   * it is now. Throws BAD_COMMAND, STORAGE_UNAVAILABLE (at once while the database is away), and IDEMPOTENCY_KEY_REUSED where the content is another.
    */
   async send(request: CommandRequest, key: RequestKey | null = null): Promise<SentCommand> {
+    this.commands.refuseWhileDown();
     const keyed = key && { ...key, fingerprint: fingerprintOf({ ...request }) };
     const earlier = keyed && (await this.replay(keyed));
     if (earlier) return { command: earlier, replayed: true };

@@ -3,7 +3,7 @@ import { pagesBySize, type Place } from '../common/page-by-size.js';
 import { matchesFilter } from '../common/topic.js';
 import { Database, type Statement } from '../storage/database.js';
 import { splitRows } from '../storage/split-rows.js';
-import { StatementError, unavailable } from '../storage/storage.errors.js';
+import { StatementError } from '../storage/storage.errors.js';
 
 /** A raw message as it is kept. `receivedAt` in epoch milliseconds. */
 export interface LoggedMessage {
@@ -38,8 +38,8 @@ export class MessageRepository {
   }
 
   /** Throws STORAGE_UNAVAILABLE while the database is away. */
-  refuseWhileAway(): void {
-    if (this.database.status === 'down') throw unavailable('the database does not commit at present');
+  refuseWhileDown(): void {
+    this.database.refuseWhileDown();
   }
 
   /** The places in the log of the newest `limit` messages whose topic matches `filter` (null = all), oldest of them first. */

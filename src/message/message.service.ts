@@ -44,7 +44,7 @@ export class MessageService {
       });
     }
     // At once, while a device's message would wait.
-    this.messages.refuseWhileAway();
+    this.messages.refuseWhileDown();
     const payload = typeof message === 'string' ? message : JSON.stringify(message);
     await this.publisher.publish({ topic, payload, qos, retain });
     return topic;

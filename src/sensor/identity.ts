@@ -28,7 +28,9 @@ export function identityOf({ id, ts, seq }: Told, content: Json): Identity {
 }
 
 /** Two replicas, or two runs, that get a message of one device in the same millisecond. */
-const RUN = randomInt(36 ** 5).toString(36).padStart(5, '0');
+const RUN = randomInt(36 ** 5)
+  .toString(36)
+  .padStart(5, '0');
 
 /**
  * The key of a reading that tells nothing about itself, from the message it came in and its place there. So a message that is

@@ -1,6 +1,7 @@
 import type { CompiledQuery, Kysely, RawBuilder } from 'kysely';
 import type { Lane, NewEvent, NewReading, NewReject, Verdict } from './log.js';
 import type { Schema } from './schema.js';
+import { unavailable } from './storage.errors.js';
 
 /** A compiled statement of a write job. */
 export type Statement = CompiledQuery;
@@ -48,6 +49,11 @@ export abstract class Database {
   abstract readonly capabilities: DatabaseCapabilities;
   /** The database's own clock in epoch milliseconds, for statements that several replicas must judge alike. */
   abstract readonly now: RawBuilder<number>;
+  /** Throws STORAGE_UNAVAILABLE while the status is `down`: for writes that begin with a read, which may take long to fail. */
+  refuseWhileDown(): void {
+    if (this.status === 'down') throw unavailable('the database does not commit at present');
+  }
+
   /** Runs the statements as one atomic job, resolving after the commit; `news` goes out with it. Calls that overlap may commit in any order. Rejects with STORAGE_UNAVAILABLE where it did not commit (at once while the status is `down`), or the statement's own error. */
   abstract write(job: readonly Statement[], news?: News): Promise<StatementResult[]>;
   /** Appends readings to the log, with their latest values and devices, in the order given. One verdict per reading, after the commit. */

@@ -39,7 +39,7 @@ class Device {
 }
 
 describeWith(['postgres'], 'While PostgreSQL is away', () => {
-  const directory = temporaryDirectory();
+  let directory: ReturnType<typeof temporaryDirectory>;
   let postgres: Postgres;
   let url: string;
   let network: TcpProxy;
@@ -47,6 +47,7 @@ describeWith(['postgres'], 'While PostgreSQL is away', () => {
   let devices: Device[];
 
   beforeEach(async () => {
+    directory = temporaryDirectory();
     postgres = await startPostgres();
     network = await startTcpProxy(postgres.port);
     url = await postgres.createDatabase();
