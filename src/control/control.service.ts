@@ -25,6 +25,9 @@ export interface SentCommand {
 
 const DEFAULTS = { ttlMs: 60_000, resultTimeoutMs: 30_000, maxAttempts: 3 };
 
+/** How long a stop waits for sends that hang, because the database does. */
+const STOP_WAIT_MS = 3_000;
+
 /** Sends commands to devices and tells what is known of them. A state is written only for a fact that was observed. */
 @Injectable()
 export class ControlService implements BeforeApplicationShutdown {
@@ -107,9 +110,12 @@ export class ControlService implements BeforeApplicationShutdown {
     return command;
   }
 
-  /** A stop waits until every send that has begun is recorded, while broker and database are still there. */
+  /** A stop waits up to 3 s until every send that has begun is recorded, while broker and database are still there. */
   async beforeApplicationShutdown(): Promise<void> {
-    await Promise.all(this.sending);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, STOP_WAIT_MS)));
+    await Promise.race([Promise.all(this.sending), late]);
+    clearTimeout(timer);
   }
 
   /** A device never seen natively is foreign where DEVICE_TOPICS says where its commands would go. */

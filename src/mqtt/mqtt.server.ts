@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { BaseRpcContext, type MessageHandler, Server } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { isPassing } from '../common/errors.js';
@@ -15,8 +15,9 @@ import type { HandlerRole, IsBulk } from './on-topic.decorator.js';
 import { type RequestCounts, RequestDesk, RequestRoute } from './request.desk.js';
 import { TopicCache } from './topic-cache.js';
 
-/** How long a stop waits for handlers that still run. */
-const DRAIN_MS = 8_000;
+/** How long after its begin a stop still waits for handlers, and how long at least, so that what follows has its part of the 10 s. */
+const DRAIN_MS = 6_000;
+const LEAST_DRAIN_MS = 1_000;
 
 /**
  * The MQTT transport of Nest: gives the handlers of `@OnTopic` all messages of one turn of the event loop at once, and
@@ -25,7 +26,7 @@ const DRAIN_MS = 8_000;
  * Requests of other services (`@OnRequest`) are handled and acknowledged one by one.
  */
 @Injectable()
-export class MqttServer extends Server {
+export class MqttServer extends Server implements OnModuleDestroy {
   override readonly transportId = MQTT_TRANSPORT;
   // Our own filter and the link deal with errors; Nest need not log them a second time.
   override readonly propagatesEventHandlerErrors = true;
@@ -40,6 +41,7 @@ export class MqttServer extends Server {
   private arrivals = 0;
   private readonly statusFilter: string;
   private onIdle: (() => void) | null = null;
+  private stopBegan: number | null = null;
 
   constructor(
     private readonly link: MqttLink,
@@ -84,7 +86,12 @@ export class MqttServer extends Server {
     this.link.start([...filters], (delivery) => this.deliver(delivery)).then(() => callback(), callback);
   }
 
-  /** Takes nothing more in, waits up to 8 s for the handlers that run, lets their acknowledgements out, closes the link. */
+  /** The first that is called at a stop, long before {@link close}. */
+  onModuleDestroy(): void {
+    this.stopBegan = performance.now();
+  }
+
+  /** Takes nothing more in, waits for the handlers that run until 6 s after the begin of the stop, lets their acknowledgements out, closes the link. */
   override async close(): Promise<void> {
     const stopped = this.link.stopIntake();
     for (const route of this.routes) route.holding.stop();
@@ -195,11 +202,13 @@ export class MqttServer extends Server {
 
   private async idle(): Promise<void> {
     if (this.isIdle()) return;
+    const now = performance.now();
+    const left = Math.max(LEAST_DRAIN_MS, (this.stopBegan ?? now) + DRAIN_MS - now);
     await new Promise<void>((resolve) => {
       const timer = setTimeout(() => {
         this.logger.warn({ msg: 'stopped without waiting longer for message handlers', running: this.running });
         resolve();
-      }, DRAIN_MS);
+      }, left);
       this.onIdle = () => {
         clearTimeout(timer);
         resolve();

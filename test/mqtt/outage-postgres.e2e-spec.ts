@@ -145,4 +145,16 @@ describeWith(['postgres'], 'While PostgreSQL is away', () => {
     network.restore();
     await expectAllStoredOnce();
   }, 120_000);
+
+  it('a stop takes less than 10 s, exits 0 and acknowledges nothing', async () => {
+    await live(500);
+    network.stall();
+    await eventually('not ready', async () => (await status('/readyz')) === 503, 20_000);
+    const acknowledged = devices.map(({ client }) => client.of('puback').length);
+    await live(1_000);
+    const startedAt = performance.now();
+    expect(await signalbox.stop()).toBe(0);
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
+    expect(devices.map(({ client }) => client.of('puback').length)).toEqual(acknowledged);
+  }, 60_000);
 });
