@@ -103,8 +103,9 @@ async function write({ directory, warmup, seconds }, how) {
     const options = { url, how, devices: DEVICES, warmup, seconds };
     const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
     const { stdout } = await promisify(execFile)(process.execPath, [writer, ...args]);
+    // The store logs before it.
     /** @type {Written} */
-    const written = JSON.parse(stdout);
+    const written = JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
     const { readings } = await countStoredIn(url);
     if (readings !== written.rows) throw new Error(`${how}: ${written.rows} rows written, ${readings} stored`);
     await target.stop();
