@@ -5,7 +5,9 @@ import { promisify } from 'node:util';
 import { eventually } from '../support/eventually.js';
 import { get } from '../support/http.js';
 import { connectMqtt, listenTo } from '../support/mqtt.js';
+import { startPostgres } from '../support/postgres.js';
 import { type Service, startService, temporaryDirectory } from '../support/process.js';
+import { describeWith, startMosquitto } from '../support/services.js';
 
 const run = promisify(execFile);
 const snippets = [...readFileSync('README.md', 'utf8').matchAll(/```sh\n([^]*?)```/g)].map(([, text]) => text!.trim());
@@ -81,4 +83,40 @@ describe('The README', () => {
       return body.some(({ deviceId }) => deviceId.startsWith('sim-'));
     });
   }, 60_000);
+});
+
+describeWith(['mosquitto', 'postgres'], 'The README for several replicas', () => {
+  it('starts two that share a broker and a database', async () => {
+    const [first, second] = [temporaryDirectory(), temporaryDirectory()];
+    const [mosquitto, postgres] = await Promise.all([startMosquitto(), startPostgres()]);
+    const database = await postgres.createDatabase();
+    const lines = snippets.find((text) => text.startsWith('MQTT_URL='))!.split('\n');
+    const services = await Promise.all(
+      lines.map((line, i) => {
+        expect(line).toMatch(/ npm start$/);
+        const settings = Object.fromEntries(
+          [...line.matchAll(/([A-Z_]+)=(\S+)/g)].map(([, name, value]) => [name!, value!]),
+        );
+        expect(Object.keys(settings)).toEqual(['MQTT_URL', 'DATABASE_URL', 'HTTP_PORT']);
+        const ours = { MQTT_URL: mosquitto.url, DATABASE_URL: database, HTTP_PORT: '0' };
+        return startService([first, second][i]!.path, ours);
+      }),
+    );
+    try {
+      const device = await connectMqtt(mosquitto.url);
+      await device.publishAsync('devices/greenhouse-1/up/telemetry', '{"temperature":21.5}', { qos: 1 });
+      await device.endAsync();
+      for (const { httpUrl } of services) {
+        await eventually('the reading is there', async () => {
+          const { body } = await get<{ payload: unknown }[]>(`${httpUrl}/sensors?deviceId=greenhouse-1`);
+          return JSON.stringify(body.map(({ payload }) => payload)) === '[{"temperature":21.5}]';
+        });
+      }
+    } finally {
+      await Promise.all(services.map((service) => service.stop()));
+      await Promise.all([mosquitto.stop(), postgres.remove()]);
+      first.remove();
+      second.remove();
+    }
+  }, 90_000);
 });
