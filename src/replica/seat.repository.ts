@@ -21,12 +21,7 @@ export class SeatRepository extends SeatStore {
     await this.database.write([
       ...(this.joined ? [] : this.clearTheDead()),
       this.presence(),
-      this.database.sql
-        .updateTable('leases')
-        .set({ expires_at: this.expiry() })
-        .where('holder', '=', this.self)
-        .where('name', 'in', names.map(toLease))
-        .compile(),
+      ...(names.length === 0 ? [] : [this.renewal(names)]),
     ]);
     this.joined = true;
     const { mine, free, replicas } = await this.look(names);
@@ -77,6 +72,15 @@ export class SeatRepository extends SeatStore {
       .insertInto('leases')
       .values({ name: `${REPLICA}${this.self}`, holder: this.self, expires_at })
       .onConflict((conflict) => conflict.column('name').doUpdateSet({ expires_at }))
+      .compile();
+  }
+
+  private renewal(names: readonly string[]): Statement {
+    return this.database.sql
+      .updateTable('leases')
+      .set({ expires_at: this.expiry() })
+      .where('holder', '=', this.self)
+      .where('name', 'in', names.map(toLease))
       .compile();
   }
 

@@ -5,18 +5,13 @@ import { PostgresRetention } from '../../src/storage/postgres/postgres.retention
 import { type Postgres, query } from '../support/postgres.js';
 import type { TestDatabase } from './test-database.js';
 
-/** A PostgresDatabase at this URL, not yet open. */
-export function postgresAt(url: string, limits: Partial<CommitLimits> = {}, exclusive = false): PostgresDatabase {
-  return new PostgresDatabase(url, { exclusive }, { ...COMMIT_LIMITS, ...limits });
-}
-
 /** A PostgresDatabase at this URL, open. */
 export async function openPostgres(
   url: string,
   limits: Partial<CommitLimits> = {},
   exclusive = false,
 ): Promise<PostgresDatabase> {
-  const database = postgresAt(url, limits, exclusive);
+  const database = new PostgresDatabase(url, { exclusive }, { ...COMMIT_LIMITS, ...limits });
   await database.onModuleInit();
   return database;
 }

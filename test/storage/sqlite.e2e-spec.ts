@@ -10,7 +10,8 @@ describeDatabase('SQLite', createSqlite);
 
 describe('The one writer of SQLite', () => {
   it('runs jobs and appends in the order given', async () => {
-    const { database, remove } = await createSqlite();
+    const created = await createSqlite();
+    const { database } = created;
     const deviceId = newDevice();
     await Promise.all([
       database.appendReadings([reading({ deviceId, values: '{"t":1}' })]),
@@ -23,6 +24,6 @@ describe('The one writer of SQLite', () => {
       .where('device_id', '=', deviceId)
       .execute();
     expect(latest).toEqual([{ metric: 'u' }]);
-    await remove();
+    await created.remove();
   });
 });

@@ -9,12 +9,14 @@ export class Pool {
   private readonly pool: pg.Pool;
 
   constructor(url: string, options: SessionOptions, connections: number) {
-    this.pool = new pg.Pool({
+    const config = {
       ...clientConfig(url, options),
       max: connections,
       idleTimeoutMillis: IDLE_MS,
-      onConnect: (client) => prepareSession(client, options),
-    });
+      // The pool waits for it, which its types do not tell.
+      onConnect: (client: pg.ClientBase) => prepareSession(client, options),
+    };
+    this.pool = new pg.Pool(config);
     // Without a listener an error of an idle or a busy connection would end the process; it shows at the next query.
     this.pool.on('error', () => {});
     this.pool.on('connect', (client) => client.on('error', () => {}));

@@ -46,5 +46,5 @@ export function toStorageError(error: unknown): Error {
 /** The message of an error; the errors of a connection that was tried at several addresses have none but a code. */
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  return error.message || String((error as NodeJS.ErrnoException).code ?? error.name);
+  return error.message || ((error as NodeJS.ErrnoException).code ?? error.name);
 }

@@ -103,6 +103,7 @@ export class PostgresDatabase extends Database implements OnModuleInit, OnApplic
       for (const note of await migrateAt(this.url)) this.logger.log(note);
       this.facts = await capabilitiesOf(this.point);
     } catch (error) {
+      await this.close();
       throw startupProblem(this.url, error);
     }
     this.writer.start();

@@ -6,7 +6,7 @@ const KEEPALIVE_MS = 10_000;
 const IDLE_IN_TRANSACTION_MS = 30_000;
 /** What the client waits longer than the server is told to, before it takes the connection for dead. */
 const GRACE_MS = 2_000;
-const INT8 = 20;
+const INT8 = pg.types.builtins.INT8;
 
 /** What a connection is for. Times in milliseconds. */
 export interface SessionOptions {
@@ -22,6 +22,8 @@ export interface SessionOptions {
 /** The driver's settings for a connection; {@link prepareSession} does the rest once it stands. */
 export function clientConfig(url: string, options: SessionOptions): pg.ClientConfig & { readonly pipeline: boolean } {
   const { purpose, statementTimeoutMs, lockTimeoutMs, pipeline = false } = options;
+  const types = new pg.TypeOverrides();
+  types.setTypeParser(INT8, Number);
   return {
     connectionString: url,
     application_name: `signalbox ${VERSION} ${purpose}`,
@@ -33,10 +35,7 @@ export function clientConfig(url: string, options: SessionOptions): pg.ClientCon
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
     query_timeout: statementTimeoutMs + GRACE_MS,
     pipeline,
-    types: {
-      getTypeParser: (oid: number, format?: 'text' | 'binary') =>
-        oid === INT8 && format !== 'binary' ? Number : (pg.types.getTypeParser(oid, format ?? 'text') as unknown),
-    } as pg.CustomTypesConfig,
+    types,
   };
 }
 

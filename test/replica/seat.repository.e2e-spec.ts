@@ -1,0 +1,117 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { sql } from 'kysely';
+import { SeatRepository } from '../../src/replica/seat.repository.js';
+import type { Database } from '../../src/storage/database.js';
+import type { PostgresDatabase } from '../../src/storage/postgres/postgres.database.js';
+import { openPostgres } from '../storage/postgres.js';
+import { createSqlite } from '../storage/sqlite.js';
+import type { TestDatabase } from '../storage/test-database.js';
+import { eventually } from '../support/eventually.js';
+import { type Postgres, startPostgres } from '../support/postgres.js';
+import { describeWith } from '../support/services.js';
+
+Logger.overrideLogger(false);
+
+const NAMES = ['seat-1', 'seat-2', 'seat-3', 'seat-4'];
+
+/** As if so many milliseconds had gone by without a renewal. */
+const age = (database: Database, holderOf: string, ms: number) =>
+  database.write([
+    sql`update leases set expires_at = expires_at - ${ms} where holder in
+      (select holder from leases where name = ${`seat:${holderOf}`})`.compile(database.sql),
+  ]);
+
+describe('Seats on SQLite', () => {
+  let created: TestDatabase;
+  beforeEach(async () => {
+    created = await createSqlite();
+  });
+  afterEach(() => created.remove());
+
+  it('are all held by the one replica, and at once again by the next after a crash', async () => {
+    const first = new SeatRepository(created.database);
+    expect(await first.renew(NAMES)).toEqual({ held: NAMES, surplus: [] });
+    expect(await first.renew(NAMES)).toEqual({ held: NAMES, surplus: [] });
+    const next = new SeatRepository(created.database);
+    expect(await next.renew(NAMES)).toEqual({ held: NAMES, surplus: [] });
+  });
+
+  it('are free once they are released, and told of', async () => {
+    const seats = new SeatRepository(created.database);
+    let changes = 0;
+    const end = seats.onChange(() => changes++);
+    await seats.renew(NAMES);
+    await seats.release(['seat-2']);
+    expect(changes).toBe(1);
+    end();
+    await seats.leave();
+    expect(changes).toBe(1);
+    expect(await created.database.point.selectFrom('leases').selectAll().execute()).toEqual([]);
+  });
+});
+
+describeWith(['postgres'], 'Seats on PostgreSQL', () => {
+  let server: Postgres;
+  let databases: PostgresDatabase[];
+
+  beforeAll(async () => {
+    server = await startPostgres();
+  });
+  afterAll(() => server.remove());
+  beforeEach(async () => {
+    const url = await server.createDatabase();
+    databases = await Promise.all([openPostgres(url), openPostgres(url), openPostgres(url)]);
+  });
+  afterEach(async () => {
+    await Promise.all(databases.map((database) => database.close()));
+  });
+
+  const create = () =>
+    databases.map((database) => new SeatRepository(database)) as [SeatRepository, SeatRepository, SeatRepository];
+
+  it('are given back and taken until all replicas hold them evenly, each by one', async () => {
+    const seats = create();
+    expect((await seats[0].renew(NAMES)).held).toEqual(NAMES);
+    expect((await seats[1].renew(NAMES)).held).toEqual([]);
+    expect((await seats[2].renew(NAMES)).held).toEqual([]);
+    const { surplus } = await seats[0].renew(NAMES);
+    expect(surplus.length).toBeGreaterThanOrEqual(2);
+    await seats[0].release(surplus);
+    const held = [];
+    for (const one of seats) held.push((await one.renew(NAMES)).held);
+    expect(held.map(({ length }) => length).toSorted()).toEqual([1, 1, 2]);
+    expect(held.flat().toSorted()).toEqual(NAMES);
+  });
+
+  it('are never held by two, however many take them at once', async () => {
+    const seats = create();
+    await Promise.all(seats.map((one) => one.renew([])));
+    for (let round = 0; round < 5; round++) {
+      const results = await Promise.all(seats.map((one) => one.renew(NAMES)));
+      const held = results.flatMap((result) => result.held);
+      expect(new Set(held).size).toBe(held.length);
+      await Promise.all(seats.map((one, i) => one.release(results[i]!.held)));
+    }
+  });
+
+  it('of a replica that is silent for 10 s are taken over; when it wakes it holds none of them', async () => {
+    const [dead, heir] = create();
+    await dead.renew(NAMES);
+    expect((await heir.renew(NAMES)).held).toEqual([]);
+    await age(databases[1]!, 'seat-1', 10_001);
+    expect((await heir.renew(NAMES)).held).toEqual(NAMES);
+    expect((await dead.renew(NAMES)).held).toEqual([]);
+  });
+
+  it('are handed over at once by one that leaves: the others hear of it', async () => {
+    const [leaver, heir] = create();
+    await leaver.renew(NAMES);
+    await heir.renew(NAMES);
+    let heard = 0;
+    heir.onChange(() => heard++);
+    await leaver.leave();
+    await eventually('the other hears of it', () => heard === 1);
+    expect((await heir.renew(NAMES)).held).toEqual(NAMES);
+  });
+});
