@@ -82,7 +82,7 @@ export class FrameGuard extends Duplex {
     socket.on('data', this.onData);
     socket.on('end', () => {
       this.ended = true;
-      this.keepalive.close();
+      if (!this.destroyed) this.keepalive.close(); // else nobody would stop that clock any more
       this.advance();
     });
     socket.on('error', (error) => this.destroy(error));
