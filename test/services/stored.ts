@@ -23,5 +23,5 @@ async function countReadings({ database }: TestApp, deviceId: string): Promise<n
     .select(({ fn }) => fn.countAll<number>().as('count'))
     .where('device_id', '=', deviceId)
     .executeTakeFirstOrThrow();
-  return Number(count);
+  return count;
 }
