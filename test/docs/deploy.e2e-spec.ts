@@ -7,7 +7,7 @@ import type { MqttClient } from 'mqtt';
 import { CONFIG_CLASSES } from '../../src/config/load-config.js';
 import { settingsOf } from '../../src/config/setting.decorator.js';
 import { connectMqtt, listenTo } from '../support/mqtt.js';
-import { describeWith, type Mosquitto, services, startMosquitto } from '../support/services.js';
+import { describeWith, FOR_REPLICAS, type Mosquitto, services, startMosquitto } from '../support/services.js';
 
 const CONF = 'deploy/mosquitto/signalbox.conf';
 const ACL = 'deploy/mosquitto/signalbox.acl';
@@ -51,7 +51,8 @@ describe('deploy/systemd', () => {
 });
 
 describe('deploy/mosquitto', () => {
-  it('has the lines with which the benchmarks run Mosquitto', () => {
+  it('has the lines with which the tests of replicas and the benchmarks run Mosquitto', () => {
+    expect(linesOf(CONF)).toEqual(expect.arrayContaining(FOR_REPLICAS.split('\n')));
     const bench = readFileSync('bench/target/mosquitto.mjs', 'utf8').split('export function handingOn')[1]!;
     for (const line of ['persistence true', 'max_inflight_messages 1000', 'max_queued_messages 0']) {
       expect(linesOf(CONF)).toContain(line);

@@ -54,9 +54,7 @@ export interface MosquittoOptions {
 }
 
 /** Lines for mosquitto.conf that docs/operations.md asks for where replicas share it, beside `persistence` (see `data`). */
-export const FOR_REPLICAS = ['max_inflight_messages 1000', 'max_queued_messages 1000000', 'max_queued_bytes 0'].join(
-  '\n',
-);
+export const FOR_REPLICAS = ['max_inflight_messages 1000', 'max_queued_messages 0'].join('\n');
 
 function mosquittoConfig(port: number, directory: string, { config = '', data, login, tls }: MosquittoOptions): string {
   const lines = [`listener ${port} 127.0.0.1`, `allow_anonymous ${login === undefined}`];
