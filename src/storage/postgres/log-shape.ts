@@ -61,5 +61,5 @@ const KEY_LETTERS = { 'id-ts': 't', id: 'i', seq: 's', hash: 'h', unique: 'u' } 
 
 /** The key as it is stored; null where it will be the position. */
 export function storedKey({ identity, key }: LogRow): string | null {
-  return identity === 'unique' ? null : `${KEY_LETTERS[identity]}:${key}`;
+  return identity === 'unique' && key === '' ? null : `${KEY_LETTERS[identity]}:${key}`;
 }
