@@ -181,4 +181,29 @@ describeWith(['postgres'], 'PostgreSQL under faults', () => {
     await eventually('it is up again', () => database.status === 'up');
     expect(outcomes(await database.appendReadings([reading()]))).toEqual(['stored']);
   });
+
+  it('closes within 8 s where the network is silent', async () => {
+    await database.appendReadings([reading()]);
+    await database.write([unit(newDevice()).compile()]);
+    await database.scan.selectFrom('units').selectAll().execute();
+    proxy.stall();
+    const waiting = [
+      database.appendReadings([reading()]),
+      database.write([unit(newDevice()).compile()]),
+      database.scan.selectFrom('units').selectAll().execute(),
+    ].map((one) => expect(one).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' }));
+    const before = Date.now();
+    await database.close();
+    expect(Date.now() - before).toBeLessThan(8_000);
+    await Promise.all(waiting);
+  });
+
+  it('refuses a result that is too large to hold in memory, and goes on', async () => {
+    const deviceId = newDevice();
+    const values = JSON.stringify({ text: 'x'.repeat(1024 * 1024) });
+    await database.appendReadings(Array.from({ length: 33 }, () => reading({ deviceId, values })));
+    const all = database.scan.selectFrom('readings').selectAll().where('device_id', '=', deviceId);
+    await expect(all.execute()).rejects.toMatchObject({ code: 'RESULT_TOO_LARGE' });
+    expect(await all.select('position').limit(2).execute()).toHaveLength(2);
+  });
 });

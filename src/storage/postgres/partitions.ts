@@ -32,7 +32,7 @@ async function make(client: pg.Client, week: number): Promise<void> {
       [name],
     );
     if (!rows[0]!.attached) {
-      await client.query(`create table ${name} (like readings)`);
+      await client.query(`create table if not exists ${name} (like readings)`);
       await client.query(
         `alter table readings attach partition ${name} for values from (${startOfWeek(week)}) to (${startOfWeek(week + 1)})`,
       );
