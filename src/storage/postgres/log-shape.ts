@@ -59,7 +59,7 @@ export const EVENTS: LogShape<NewEvent> = {
 
 const KEY_LETTERS = { 'id-ts': 't', id: 'i', seq: 's', hash: 'h', unique: 'u' } as const;
 
-/** The key as it is stored; null where it will be the position. */
+/** The key as it is stored; null where it will be the position, because the reading has none. */
 export function storedKey({ identity, key }: LogRow): string | null {
   return identity === 'unique' && key === '' ? null : `${KEY_LETTERS[identity]}:${key}`;
 }
