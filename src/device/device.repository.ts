@@ -28,8 +28,10 @@ export class DeviceRepository {
 
   /** Creates the devices where unknown and makes them native, as one job. Values are the times at which they showed themselves. */
   async showNative(devices: ReadonlyMap<string, number>): Promise<void> {
+    // In the order in which appends lock them too, so that none waits for another in a circle.
+    const sorted = [...devices].toSorted(([a], [b]) => (a < b ? -1 : 1));
     await this.database.write(
-      [...devices].flatMap(([deviceId, at]) => [
+      sorted.flatMap(([deviceId, at]) => [
         this.insert(deviceId, 'native', at),
         this.database.sql
           .updateTable('devices')

@@ -8,7 +8,7 @@ import { type Box, startBox } from './support/box.js';
 import { gate, publishPacket, RawClient } from './support/raw-client.js';
 
 const TOPIC = 'devices/a/up/telemetry';
-const TestErrors = defineErrors({ TEST_DISK_GONE: { status: 503, title: 'The disk is gone' } });
+const TestErrors = defineErrors({ TEST_DISK_GONE: { status: 500, title: 'The disk is gone' } });
 
 describe('the MQTT transport', () => {
   let box: Box;

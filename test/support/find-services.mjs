@@ -47,6 +47,7 @@ export const packages = {
   mosquittoClients: 'mosquitto-clients',
   paho: 'python3-paho-mqtt',
   postgres: 'postgresql',
+  openssl: 'openssl',
 };
 
 /** Where each service is (`mosquittoClients`: mosquitto_pub; `paho`: the Python that has it; `postgres`: the directory of initdb and postgres), null where it is not. */
@@ -57,6 +58,7 @@ export function findServices() {
     mosquittoClients: publisher && executable('mosquitto_sub') ? publisher : null,
     paho: pythonWithPaho(),
     postgres: postgresDirectory(),
+    openssl: executable('openssl'),
   };
 }
 

@@ -9,7 +9,7 @@ import { describeWith, freePort, type Mosquitto, startMosquitto } from '../../su
 import { type Authority, type Certificate, makeAuthority } from '../support/certificates.js';
 import { captureLog, type LinkOptions, startLink } from '../support/external.js';
 
-describeWith(['mosquitto'], 'the login at an external broker', () => {
+describeWith(['mosquitto', 'openssl'], 'the login at an external broker', () => {
   let directory: string;
   let authority: Authority;
   let server: Certificate;

@@ -42,7 +42,7 @@ export class FakeConnection {
   }
 }
 
-export type FakeBehaviour = (packet: Packet, connection: FakeConnection) => boolean;
+type FakeBehaviour = (packet: Packet, connection: FakeConnection) => boolean;
 
 /** A broker that says yes to everything, except where a test decides otherwise: `behaviour` returns true for what it answered itself. */
 export async function startFakeBroker() {

@@ -3,7 +3,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import mqttPacket, { type Packet } from 'mqtt-packet';
 
 /** One packet on the way between a client and a broker, as it was seen on the wire. */
-export interface Seen {
+interface Seen {
   /** Which connection, counted from 1. */
   readonly connection: number;
   readonly clientId: string;
