@@ -168,6 +168,13 @@ describeWith(['postgres'], 'PostgreSQL under faults', () => {
     expect(acknowledged.filter((seq) => counts.get(seq) !== 1)).toEqual([]);
   }, 60_000);
 
+  it('notices without any traffic that the server is out of reach, and that it is back', async () => {
+    proxy.stall();
+    await eventually('down', () => database.status === 'down');
+    proxy.restore();
+    await eventually('up', () => database.status === 'up');
+  });
+
   it('does not wait for ever where the network is silent', async () => {
     await database.close();
     const at = url.replace(`:${server.port}/`, `:${proxy.port}/`);

@@ -21,6 +21,8 @@ const ENTRY_ROWS: Readonly<Record<Lane, number>> = { prompt: 1_000, bulk: 500 };
 /** Marks are needed for as long as a commit may be retried, which is seconds. */
 const MARKS_KEPT = '10 minutes';
 const SWEEP_MS = 60_000;
+/** So often a commit of nothing shows whether the database is there, where there is no other: readiness must not wait for traffic. */
+const IDLE_PROBE_MS = 5_000;
 const SWEEP = CompiledQuery.raw(`delete from commit_marks where at < clock_timestamp() - interval '${MARKS_KEPT}'`);
 
 type JobOutcome = { readonly results: StatementResult[] } | { readonly error: StatementError };
@@ -34,7 +36,7 @@ export class PostgresWriter {
   private readonly events: AppendQueue<NewEvent>;
   private readonly rejects: AppendQueue<NewReject>;
   private readonly jobs: GroupCommit<Job, JobOutcome>;
-  private sweep: NodeJS.Timeout | undefined;
+  private readonly timers: NodeJS.Timeout[] = [];
 
   constructor(
     private readonly url: string,
@@ -59,11 +61,12 @@ export class PostgresWriter {
     );
   }
 
-  /** Begins to sweep old marks. */
+  /** Begins to sweep old marks, and to look whether the database is still there. */
   start(): void {
-    this.sweep = setInterval(() => {
+    const sweep = (): void => {
       this.jobs.submit({ statements: [SWEEP], news: undefined }, 1, 0).catch(() => undefined);
-    }, SWEEP_MS);
+    };
+    this.timers.push(setInterval(sweep, SWEEP_MS), setInterval(() => this.probeJobs(), IDLE_PROBE_MS));
   }
 
   /** See {@link Database.write}. */
@@ -88,7 +91,7 @@ export class PostgresWriter {
 
   /** Waits until all that was accepted is committed, at most so long (ms), and disconnects. False where the rest had to be refused. */
   async close(waitMs: number): Promise<boolean> {
-    clearInterval(this.sweep);
+    for (const timer of this.timers) clearInterval(timer);
     const queues = [this.readings.queue, this.events.queue, this.rejects.queue, this.jobs];
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), waitMs)));
