@@ -11,6 +11,11 @@ describe('Backoff', () => {
     expect(longest(backoff, 9)).toEqual([250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
   });
 
+  it('does not go beyond what it is given', () => {
+    const backoff = new Backoff(() => 1);
+    expect(Array.from({ length: 6 }, () => backoff.next(3_000))).toEqual([250, 500, 1_000, 2_000, 3_000, 3_000]);
+  });
+
   it('waits a random part of that', () => {
     fc.assert(
       fc.property(fc.double({ min: 0, max: 1, noNaN: true }), fc.nat(20), (random, failures) => {

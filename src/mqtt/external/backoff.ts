@@ -13,9 +13,9 @@ export class Backoff {
 
   constructor(private readonly random: () => number = Math.random) {}
 
-  /** Milliseconds to wait after one more failure. */
-  next(): number {
-    const longest = Math.min(LONGEST_MS, FIRST_MS * 2 ** this.failures);
+  /** Milliseconds to wait after one more failure, at most `longestMs`. */
+  next(longestMs = LONGEST_MS): number {
+    const longest = Math.min(longestMs, FIRST_MS * 2 ** this.failures);
     this.failures = Math.min(this.failures + 1, MOST_FAILURES);
     return this.random() * longest;
   }

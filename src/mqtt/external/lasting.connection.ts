@@ -6,6 +6,11 @@ import { EndedByBroker, failureOf, troubleOf } from './trouble.js';
 
 /** After this time a connection counts as stable. */
 const STABLE_MS = 60_000;
+/**
+ * Most milliseconds between two attempts while the broker is away. Short, because what is published between its return and
+ * ours may reach nobody: Mosquitto restores our sessions without their shared subscriptions.
+ */
+const LONGEST_AWAY_MS = 3_000;
 /** How long a graceful end may take before the socket is cut. */
 const FAREWELL_MS = 1_000;
 
@@ -157,10 +162,11 @@ export class LastingConnection {
 
   private dialLater(cause: unknown, atOnce: boolean): void {
     if (!this.wanted) return;
-    const delay = atOnce ? 0 : this.backoff.next();
+    const trouble = troubleOf(cause);
+    const delay = atOnce ? 0 : this.backoff.next(trouble.isAway ? LONGEST_AWAY_MS : undefined);
     const { generation } = this;
     this.timer = setTimeout(() => void this.redial(generation), delay);
-    if (!atOnce) this.line.journal.trouble(this.owner.name, troubleOf(cause));
+    if (!atOnce) this.line.journal.trouble(this.owner.name, trouble);
   }
 
   private async redial(generation: number): Promise<void> {

@@ -4,6 +4,8 @@ export interface Trouble {
   readonly kind: string;
   readonly msg: string;
   readonly hint: string;
+  /** The broker is not there at the moment; else it is, and something about us or about the settings is wrong. */
+  readonly isAway?: true;
 }
 
 /** The broker ended the connection with a DISCONNECT (MQTT 5, 3.14.2.1). */
@@ -39,7 +41,7 @@ const LOGIN: Trouble = {
   hint: 'Check MQTT_USERNAME and MQTT_PASSWORD (or MQTT_CERT and MQTT_KEY) against the users of the broker, and that it lets this client id connect.',
 };
 const AWAY = 'It is tried again by itself.';
-const BUSY: Trouble = { kind: 'busy', msg: 'the broker is not available now', hint: AWAY };
+const BUSY: Trouble = { kind: 'busy', msg: 'the broker is not available now', hint: AWAY, isAway: true };
 const CLIENT_ID: Trouble = {
   kind: 'client_id',
   msg: 'the broker refused our client id',
@@ -54,6 +56,7 @@ const CLOSED: Trouble = {
   kind: 'closed',
   msg: 'the broker closed the connection',
   hint: `${AWAY} If it goes on, its log says why; a second installation that uses the same MQTT_SHARE_GROUP shows like this too.`,
+  isAway: true,
 };
 const UNREACHABLE_HINT = 'Check MQTT_URL and the network or firewall between.';
 const CERTIFICATE: Trouble = {
@@ -83,6 +86,7 @@ const BY_CODE: Readonly<Record<string, Trouble>> = {
     kind: 'refused',
     msg: 'nothing listens where MQTT_URL points to',
     hint: 'Start the broker, or correct MQTT_URL.',
+    isAway: true,
   },
   ENOTFOUND: {
     kind: 'host',
@@ -94,9 +98,9 @@ const BY_CODE: Readonly<Record<string, Trouble>> = {
     msg: 'the name service does not answer for the host of MQTT_URL',
     hint: 'Check the name service of this machine.',
   },
-  EHOSTUNREACH: { kind: 'unreachable', msg: 'the broker cannot be reached', hint: UNREACHABLE_HINT },
-  ENETUNREACH: { kind: 'unreachable', msg: 'the broker cannot be reached', hint: UNREACHABLE_HINT },
-  ETIMEDOUT: { kind: 'unreachable', msg: 'the broker does not answer', hint: UNREACHABLE_HINT },
+  EHOSTUNREACH: { kind: 'unreachable', msg: 'the broker cannot be reached', hint: UNREACHABLE_HINT, isAway: true },
+  ENETUNREACH: { kind: 'unreachable', msg: 'the broker cannot be reached', hint: UNREACHABLE_HINT, isAway: true },
+  ETIMEDOUT: { kind: 'unreachable', msg: 'the broker does not answer', hint: UNREACHABLE_HINT, isAway: true },
   ECONNRESET: CLOSED,
   EPIPE: CLOSED,
 };
@@ -106,7 +110,8 @@ const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_|CA_|HOSTNAME_MISMATCH/;
 /** Says what an error of a connection means; `null` stands for a connection that was closed without one. */
 export function troubleOf(error: unknown): Trouble {
   if (error === null) return CLOSED;
-  if (error instanceof EndedByBroker) return BY_REASON.get(error.reasonCode) ?? { ...CLOSED, msg: error.message };
+  if (error instanceof EndedByBroker)
+    return BY_REASON.get(error.reasonCode) ?? { kind: CLOSED.kind, msg: error.message, hint: CLOSED.hint };
   if (error instanceof NotCommitted) {
     return { kind: 'not_committed', msg: error.message, hint: 'The log says above why. It is tried again by itself.' };
   }

@@ -66,7 +66,10 @@ export class PostgresWriter {
     const sweep = (): void => {
       this.jobs.submit({ statements: [SWEEP], news: undefined }, 1, 0).catch(() => undefined);
     };
-    this.timers.push(setInterval(sweep, SWEEP_MS), setInterval(() => this.probeJobs(), IDLE_PROBE_MS));
+    this.timers.push(
+      setInterval(sweep, SWEEP_MS),
+      setInterval(() => this.probeJobs(), IDLE_PROBE_MS),
+    );
   }
 
   /** See {@link Database.write}. */
