@@ -10,7 +10,7 @@ const STABLE_MS = 60_000;
  * Most milliseconds between two attempts while the broker is away. Short, because what is published between its return and
  * ours may reach nobody: Mosquitto restores our sessions without their shared subscriptions.
  */
-const LONGEST_AWAY_MS = 3_000;
+const LONGEST_AWAY_MS = 1_000;
 /** How long a graceful end may take before the socket is cut. */
 const FAREWELL_MS = 1_000;
 
