@@ -94,7 +94,7 @@ export class MqttServer extends Server implements OnModuleDestroy {
   /** Takes nothing more in, waits for the handlers that run until 6 s after the begin of the stop, lets their acknowledgements out, closes the link. */
   override async close(): Promise<void> {
     const stopped = this.link.stopIntake();
-    for (const route of this.routes) route.holding.stop();
+    for (const route of [...this.routes, ...this.requestRoutes]) route.holding.stop();
     // Beside each other, because a link may wait for acknowledgements before it leaves its broker.
     await Promise.all([stopped, this.idle()]);
     await this.link.close();
