@@ -144,6 +144,30 @@ describe('LeaseKeeper', () => {
     expect(store.renewals).toBe(before + 1);
   });
 
+  it('answers them, whether or not the store does, and does not take an answer to an earlier question for theirs', async () => {
+    store.delay = 100;
+    keeper.start();
+    await pass(0);
+    const ends: string[] = [];
+    const wait = (name: string): void => {
+      keeper.renewedSince(performance.now()).then(
+        () => ends.push(name),
+        () => ends.push(`${name} rejected`),
+      );
+    };
+    store.answer = new Error('away');
+    wait('a');
+    wait('b');
+    store.listener();
+    await pass(100);
+    expect([ends, events]).toEqual([[], ['failed']]);
+    await pass(100);
+    expect([ends, events]).toEqual([
+      ['a', 'b'],
+      ['failed', 'failed'],
+    ]);
+  });
+
   it('renews no more once stopped, and gives all back when it leaves', async () => {
     keeper.start();
     await pass(0);

@@ -55,7 +55,9 @@ export class LeaseKeeper {
 
   /** Resolves when a renewal that was asked for after `since` (of `performance.now()`) has been answered, or has failed. */
   async renewedSince(since: number): Promise<void> {
-    if (this.askedAt <= since) await this.renew();
+    // What is on its way was asked for earlier, and may be answered with what was true then.
+    if (this.askedAt <= since) await this.renewing;
+    if (this.askedAt <= since) await (this.renewing ?? this.renew());
   }
 
   /** Gives a lease back. */
@@ -81,17 +83,18 @@ export class LeaseKeeper {
   }
 
   /** A renewal now; where one is on its way, another after it. */
-  private async renew(): Promise<void> {
-    if (this.renewing) {
-      this.again = true;
-      return this.renewing;
-    }
-    if (this.stopped) return;
+  private renew(): Promise<void> {
+    if (this.renewing) this.again = true;
+    else if (this.stopped) return Promise.resolve();
+    return (this.renewing ??= this.renewOnce());
+  }
+
+  /** Must not reject: nobody who waits for a renewal may end the process because the store is away. */
+  private async renewOnce(): Promise<void> {
     clearTimeout(this.renewal);
-    this.renewing = this.inTurn(() => this.ask());
     let pause = RENEW_MS;
     try {
-      await this.renewing;
+      await this.inTurn(() => this.ask());
       // Counted from when it was asked for, as the leases are: a slow store must not make them run out.
       pause -= performance.now() - this.askedAt;
     } catch (error) {
