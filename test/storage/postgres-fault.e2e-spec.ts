@@ -98,6 +98,7 @@ describeWith(['postgres'], 'PostgreSQL under faults', () => {
     ]);
     await lost;
     expect(inserted).toEqual({ rows: [{ topic: deviceId }], changes: 1 });
+    expect((await database.write([unit(deviceId).compile()]))[0]!.changes).toBe(1);
     expect(await count('messages', `topic = '${deviceId}'`)).toBe(1);
   });
 

@@ -31,17 +31,17 @@ export class JobRunner {
   async run(job: Job, patience: Patience): Promise<StatementResult[]> {
     const mark = newId();
     let inDoubt: StatementResult[] | null = null;
+    const attempt = async (client: pg.PoolClient): Promise<StatementResult[]> => {
+      const results = await execute(client, job, mark);
+      inDoubt = results;
+      await client.query('commit');
+      return results;
+    };
     try {
       return await retry(patience, () =>
-        this.pool.run(async (client) => {
-          const results = await execute(client, job, mark).catch((error: unknown) => {
-            if (inDoubt && constraintOf(error) === MARK_CONSTRAINT) return null;
-            throw error;
-          });
-          if (results === null) return inDoubt!;
-          inDoubt = results;
-          await client.query('commit');
-          return results;
+        this.pool.run(attempt).catch((error: unknown) => {
+          if (inDoubt && constraintOf(error) === MARK_CONSTRAINT) return inDoubt;
+          throw error;
         }),
       );
     } catch (error) {
