@@ -21,6 +21,13 @@ export interface News {
 
 export type NewsTopic = 'leases' | 'commands';
 
+export interface WriteOptions {
+  /** Goes out with the commit. */
+  readonly news?: News;
+  /** Tried while the status is `down` too, because a slow database still commits: for the few, small writes that others live by. */
+  readonly evenWhileDown?: boolean;
+}
+
 /** What the present database promises (GET /v1/capabilities). */
 export interface DatabaseCapabilities {
   readonly kind: 'sqlite' | 'postgresql';
@@ -54,8 +61,8 @@ export abstract class Database {
     if (this.status === 'down') throw unavailable('the database does not commit at present');
   }
 
-  /** Runs the statements as one atomic job, resolving after the commit; `news` goes out with it. Calls that overlap may commit in any order. Rejects with STORAGE_UNAVAILABLE where it did not commit (at once while the status is `down`), or the statement's own error. */
-  abstract write(job: readonly Statement[], news?: News): Promise<StatementResult[]>;
+  /** Runs the statements as one atomic job, resolving after the commit. Calls that overlap may commit in any order. Rejects with STORAGE_UNAVAILABLE where it did not commit (at once while the status is `down`, unless the options say otherwise), or the statement's own error. */
+  abstract write(job: readonly Statement[], options?: WriteOptions): Promise<StatementResult[]>;
   /** Appends readings to the log, with their latest values and devices, in the order given. One verdict per reading, after the commit. */
   abstract appendReadings(readings: readonly NewReading[], lane?: Lane): Promise<Verdict[]>;
   /** Appends device events to the log. One verdict per event, after the commit. */

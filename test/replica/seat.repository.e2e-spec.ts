@@ -6,9 +6,9 @@ import type { Database } from '../../src/storage/database.js';
 import type { PostgresDatabase } from '../../src/storage/postgres/postgres.database.js';
 import { openPostgres } from '../storage/postgres.js';
 import { createSqlite } from '../storage/sqlite.js';
-import type { TestDatabase } from '../storage/test-database.js';
+import { reading, type TestDatabase } from '../storage/test-database.js';
 import { eventually } from '../support/eventually.js';
-import { type Postgres, startPostgres } from '../support/postgres.js';
+import { type Postgres, query, startPostgres } from '../support/postgres.js';
 import { describeWith } from '../support/services.js';
 
 Logger.overrideLogger(false);
@@ -102,6 +102,29 @@ describeWith(['postgres'], 'Seats on PostgreSQL', () => {
     await age(databases[1]!, 'seat-1', 10_001);
     expect((await heir.renew(NAMES)).held).toEqual(NAMES);
     expect((await dead.renew(NAMES)).held).toEqual([]);
+  });
+
+  it('are kept and given back where commits are so slow that the database counts as down', async () => {
+    const url = await server.createDatabase();
+    const slow = await openPostgres(url, { downAfterMs: 50 });
+    databases.push(slow);
+    await query(
+      url,
+      `create function wait() returns trigger language plpgsql as 'begin perform pg_sleep(0.3); return null; end';
+       create constraint trigger wait after insert on commit_marks deferrable initially deferred
+         for each row execute function wait()`,
+    );
+    const seats = new SeatRepository(slow);
+    const whileDown = async <T>(work: () => Promise<T>): Promise<T> => {
+      const appended = slow.appendReadings([reading()]);
+      const result = await eventually('it counts as down', () => slow.status === 'down' && { of: work() });
+      await appended;
+      return result.of;
+    };
+    expect(await whileDown(() => seats.renew(NAMES))).toEqual({ held: NAMES, surplus: [] });
+    expect(await whileDown(() => seats.renew(NAMES))).toEqual({ held: NAMES, surplus: [] });
+    await whileDown(() => seats.leave());
+    expect(await slow.point.selectFrom('leases').selectAll().execute()).toEqual([]);
   });
 
   it('are handed over at once by one that leaves: the others hear of it', async () => {

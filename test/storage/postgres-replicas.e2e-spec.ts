@@ -93,16 +93,13 @@ describeWith(['postgres'], 'Several replicas at one PostgreSQL', () => {
     const ends = replicas.map((replica, i) => replica.onNews('leases', (detail) => heard[i]!.push(detail)));
     const [first] = replicas as [PostgresDatabase];
     const unit = first.sql.insertInto('units').values({ device_id: newDevice(), metric: 'm', unit: 'C' }).compile();
-    await first.write([unit], { topic: 'leases', detail: 'seat 1' });
-    await expect(first.write([unit], { topic: 'leases', detail: 'never' })).rejects.toThrow();
+    await first.write([unit], { news: { topic: 'leases', detail: 'seat 1' } });
+    await expect(first.write([unit], { news: { topic: 'leases', detail: 'never' } })).rejects.toThrow();
     await first.write(
       [unit].map((one) => ({ ...one, parameters: [newDevice(), 'm', 'C'] })),
-      {
-        topic: 'commands',
-        detail: 'other topic',
-      },
+      { news: { topic: 'commands', detail: 'other topic' } },
     );
-    await first.write([{ ...unit, parameters: [newDevice(), 'm', 'C'] }], { topic: 'leases', detail: '' });
+    await first.write([{ ...unit, parameters: [newDevice(), 'm', 'C'] }], { news: { topic: 'leases', detail: '' } });
     await eventually('all have heard', () => heard.every(({ length }) => length === 2));
     expect(heard).toEqual(replicas.map(() => ['seat 1', '']));
     ends[0]!();
@@ -111,7 +108,9 @@ describeWith(['postgres'], 'Several replicas at one PostgreSQL', () => {
       `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name like '%news'`,
     );
     await eventually('they hear of the gap', () => heard[1]!.at(-1) === null && heard[2]!.at(-1) === null);
-    await first.write([{ ...unit, parameters: [newDevice(), 'm', 'C'] }], { topic: 'leases', detail: 'again' });
+    await first.write([{ ...unit, parameters: [newDevice(), 'm', 'C'] }], {
+      news: { topic: 'leases', detail: 'again' },
+    });
     await eventually('they hear again', () => heard[1]!.at(-1) === 'again' && heard[2]!.at(-1) === 'again');
     expect(heard[0]).toEqual(['seat 1', '']);
   });

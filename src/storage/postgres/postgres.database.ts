@@ -5,10 +5,10 @@ import {
   Database,
   type DatabaseCapabilities,
   type DatabaseStatus,
-  type News,
   type NewsTopic,
   type Statement,
   type StatementResult,
+  type WriteOptions,
 } from '../database.js';
 import { ExecuteDialect, refuseAll } from '../execute.dialect.js';
 import { COMMIT_LIMITS, type CommitLimits } from '../group-commit.js';
@@ -124,9 +124,9 @@ export class PostgresDatabase extends Database implements OnModuleInit, OnApplic
     return this.news.onNews(topic, listener);
   }
 
-  async write(job: readonly Statement[], news?: News): Promise<StatementResult[]> {
+  async write(job: readonly Statement[], { news, evenWhileDown }: WriteOptions = {}): Promise<StatementResult[]> {
     if (job.length === 0) return [];
-    if (this.status === 'down') throw unavailable('the database does not commit at present');
+    if (this.status === 'down' && !evenWhileDown) throw unavailable('the database does not commit at present');
     this.refuseWhereClosed();
     return this.writer.write(job, news);
   }

@@ -6,10 +6,10 @@ import {
   Database,
   type DatabaseCapabilities,
   type DatabaseStatus,
-  type News,
   type NewsTopic,
   type Statement,
   type StatementResult,
+  type WriteOptions,
 } from '../database.js';
 import { ExecuteDialect, refuseAll } from '../execute.dialect.js';
 import { COMMIT_LIMITS, type CommitLimits, GroupCommit } from '../group-commit.js';
@@ -117,9 +117,9 @@ export class SqliteDatabase extends Database implements OnModuleInit, OnApplicat
     return this.news.onNews(topic, listener);
   }
 
-  async write(job: readonly Statement[], news?: News): Promise<StatementResult[]> {
+  async write(job: readonly Statement[], { news, evenWhileDown }: WriteOptions = {}): Promise<StatementResult[]> {
     if (job.length === 0) return [];
-    if (this.status === 'down') throw unavailable('the database does not commit at present');
+    if (this.status === 'down' && !evenWhileDown) throw unavailable('the database does not commit at present');
     const size = job.reduce((sum, statement) => sum + sizeOfStatement(statement), 0);
     const statements = job.map(({ sql: text, parameters }) => ({ sql: text, parameters: parameters.map(compact) }));
     const result = await this.submit({ kind: 'job', statements }, statements.length, size, 'prompt');
