@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import type { IdentityKind } from '../../src/storage/log.js';
+import { OwnConnection } from '../../src/storage/postgres/own-connection.js';
 import type { PostgresDatabase } from '../../src/storage/postgres/postgres.database.js';
 import { eventually } from '../support/eventually.js';
 import { type Postgres, query, startPostgres } from '../support/postgres.js';
@@ -108,6 +109,17 @@ describeWith(['postgres'], 'PostgreSQL under faults', () => {
     expect((await database.write([unit(deviceId).compile()]))[0]!.changes).toBe(1);
     await lost;
     expect(await count('units', `device_id = '${deviceId}'`)).toBe(1);
+  });
+
+  it('keeps the connection that replaced a lost one, although the end of the lost one is heard later', async () => {
+    const session = { purpose: 'test', readOnly: false, statementTimeoutMs: 5_000, lockTimeoutMs: 5_000 };
+    const connection = new OwnConnection(url, session);
+    const pid = () => connection.run(async (client) => (await client.query('select pg_backend_pid() as pid')).rows[0]);
+    await pid();
+    await expect(connection.run(() => Promise.reject(new Error('lost')))).rejects.toThrow('lost');
+    const replaced = await pid();
+    expect(await pid()).toEqual(replaced);
+    await connection.close();
   });
 
   it('isolates what only the server can refuse: its neighbours are stored once, in their order', async () => {

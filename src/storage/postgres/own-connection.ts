@@ -35,11 +35,13 @@ export class OwnConnection {
     if (client) destroy(client);
   }
 
-  private async open(): Promise<pg.Client> {
-    const client = await connect(this.url, this.options);
-    client.on('end', () => {
-      this.client = null;
+  private open(): Promise<pg.Client> {
+    const opening = connect(this.url, this.options).then((client) => {
+      client.on('end', () => {
+        if (this.client === opening) this.client = null;
+      });
+      return client;
     });
-    return client;
+    return opening;
   }
 }
