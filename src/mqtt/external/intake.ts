@@ -34,6 +34,8 @@ export interface IntakeParts {
 export class Intake {
   private readonly waiting: Held[] = [];
   private head = 0;
+  /** Messages in hand that get no PUBACK, so that none has to wait for them: a slow request of QoS 0 must not hold up readings. */
+  private apart = 0;
   private acknowledged: number[] = [];
   private held: (() => void) | null = null;
   private halfOpen: Held | null = null;
@@ -57,7 +59,8 @@ export class Intake {
     const message = new Held(this, packet, payload, packet.retain && !this.parts.retainAsPublished, isQos2);
     journal.received++;
     budget.take(payload.length);
-    this.waiting.push(message);
+    if (message.messageId === 0) this.apart++;
+    else this.waiting.push(message);
     if (verdict === 'deliver') this.parts.deliver(message);
     else message.ack();
     if (isQos2) this.halfOpen = message;
@@ -89,19 +92,21 @@ export class Intake {
       if (message.messageId !== 0) this.parts.journal.staleAcks++;
       return this.giveBack(message);
     }
-    if (this.waiting[this.head] === message) this.advance();
+    if (message.messageId === 0) this.letGo(message);
+    else if (this.waiting[this.head] === message) this.advance();
     if (this.inFlight === 0) this.onEmpty?.();
     if (this.held) this.goOn();
   }
 
   failed(message: Held, error: Error): void {
     this.parts.journal.failed++;
+    // The others are given back with the connection.
+    if (!this.open || message.messageId === 0) this.giveBack(message);
     if (this.open) this.parts.onFailed(error);
-    else this.giveBack(message);
   }
 
   private get inFlight(): number {
-    return this.waiting.length - this.head;
+    return this.waiting.length - this.head + this.apart;
   }
 
   private advance(): void {
@@ -111,12 +116,18 @@ export class Intake {
       this.head++;
       this.parts.journal.acked++;
       this.giveBack(message);
-      if (message.messageId !== 0) this.acknowledge(message.messageId);
+      this.acknowledge(message.messageId);
     }
     if (this.head === this.waiting.length || this.head >= MAX_IN_FLIGHT) {
       this.waiting.splice(0, this.head);
       this.head = 0;
     }
+  }
+
+  private letGo(message: Held): void {
+    this.apart--;
+    this.parts.journal.acked++;
+    this.giveBack(message);
   }
 
   /** Those of one turn leave in one write. */

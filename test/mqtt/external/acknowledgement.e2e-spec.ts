@@ -66,6 +66,22 @@ describeWith(['mosquitto'], 'acknowledgements to an external broker', () => {
     },
   );
 
+  it('do not wait for a message of QoS 0 that is still being handled, which a stop waits for', async () => {
+    const box = await start();
+    await device.publishAsync('devices/d/up/telemetry', 'slow', { qos: 0 });
+    await publish(2);
+    await eventually('all are being handled', () => box.deliveries.length === 3);
+    for (const delivery of box.deliveries.slice(1)) delivery.ack();
+    await eventually('both are acknowledged', () => wire.of('puback', SEAT).length === 2);
+    let stopped = false;
+    const stop = box.link.stopIntake().then(() => (stopped = true));
+    await publish(1);
+    expect(stopped).toBe(false);
+    box.deliveries[0]!.ack();
+    await stop;
+    expect(box.counter('acked')).toBe(3);
+  });
+
   it('asks Mosquitto for many in flight', async () => {
     const box = await start();
     await publish(1_500);
