@@ -125,7 +125,7 @@ export class RequestDesk {
         detail: error.message.slice(0, 300),
         topic,
       }));
-      if (qos > 0) throw error;
+      if (qos > 0 && error.spec.status >= 500) throw error;
     }
   }
 

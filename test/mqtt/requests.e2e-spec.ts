@@ -102,6 +102,25 @@ describe('A request of another service', () => {
     again.end();
   });
 
+  it('is acknowledged where its answer can never be published, so that it does not come again and again', async () => {
+    box.link.publish = () => Promise.reject(DeskErrors.TEST_NEVER('the broker lets nobody publish there'));
+    caller.send(publishPacket(TOPIC, request(1, 'x'), 1, 7));
+    await caller.next('puback');
+    expect(handled).toHaveLength(1);
+    expect(box.warnings).toMatchObject([{ code: 'TEST_NEVER', topic: TOPIC }]);
+  });
+
+  it('that is held does not hold up a stop, and is not acknowledged', async () => {
+    work = () => Promise.reject(DeskErrors.TEST_NOT_NOW('no database'));
+    caller.send(publishPacket(TOPIC, request(1), 1, 7));
+    await eventually('it was tried twice', () => handled.length > 1);
+    const startedAt = performance.now();
+    await box.close();
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    await caller.closed();
+    expect(caller.of('puback')).toEqual([]);
+  });
+
   it('that fails for a reason that can pass is answered and acknowledged, and held only where nobody waits', async () => {
     work = () => Promise.reject(DeskErrors.TEST_NOT_NOW('no database', { retryAfter: 2 }));
     caller.send(publishPacket(TOPIC, request(1, 'x'), 1, 7));
