@@ -1,10 +1,15 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { eventually } from '../support/eventually.js';
+import { get } from '../support/http.js';
 import { describeWith } from '../support/services.js';
 import { Fleet } from './support/fleet.js';
 import { Load } from './support/load.js';
 
-describeWith(['mosquitto', 'postgres'], 'one replica that is killed five times under load', () => {
+interface Health {
+  readonly broker: { readonly counters: Readonly<Record<string, number>> };
+}
+
+describeWith(['mosquitto', 'postgres'], 'one replica under load', () => {
   let fleet: Fleet;
   let load: Load;
   beforeEach(async () => {
@@ -16,7 +21,7 @@ describeWith(['mosquitto', 'postgres'], 'one replica that is killed five times u
     await fleet?.stop();
   }, 60_000);
 
-  it('stores every reading that the broker acknowledged exactly once', async () => {
+  it('that is killed five times stores every reading that the broker acknowledged exactly once', async () => {
     for (let round = 1; round <= 5; round++) {
       const before = (await fleet.readings('load-0')).length;
       await eventually('readings are stored', async () => (await fleet.readings('load-0')).length > before, 30_000);
@@ -25,6 +30,22 @@ describeWith(['mosquitto', 'postgres'], 'one replica that is killed five times u
       await eventually('the broker takes in more meanwhile', () => load.acknowledged >= goal);
       await fleet.restart(0);
     }
+    await load.stop();
+    await fleet.expectAllStoredOnce(load);
+  }, 180_000);
+
+  it('lives on when broker and database go away together, and stores every acknowledged reading once they are back', async () => {
+    const replica = fleet.replicas[0]!;
+    const failures = async (): Promise<number> =>
+      (await get<Health>(`${replica.httpUrl}/health`)).body.broker.counters['leases.failed'] ?? 0;
+    await eventually('readings are acknowledged', () => load.acknowledged > 100);
+    // By then its sessions have waited for a renewal of their leases that failed.
+    await fleet.withoutBoth(async () => {
+      await eventually('two renewals have failed', async () => (await failures()) >= 2, 60_000);
+      expect([replica.child.exitCode, replica.child.signalCode]).toEqual([null, null]);
+    });
+    const goal = load.acknowledged + 100;
+    await eventually('more are acknowledged', () => load.acknowledged >= goal, 30_000);
     await load.stop();
     await fleet.expectAllStoredOnce(load);
   }, 180_000);

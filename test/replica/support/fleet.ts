@@ -70,17 +70,25 @@ export class Fleet {
     await this.log.close();
     await this.mosquitto.stop();
     await this.startBroker(this.mosquitto.port);
-    await eventually(
-      'all seats have subscribed again',
-      () => SEATS.every((name) => this.log.subscribed.has(name)),
-      30_000,
-    );
+    await this.seatsSubscribed();
     this.network.restore();
   }
 
   async restartDatabase(): Promise<void> {
     await this.postgres.stop();
     await this.postgres.start();
+  }
+
+  /** Kills broker and database, and starts both again when `meanwhile` has ended. */
+  async withoutBoth(meanwhile: () => Promise<void>): Promise<void> {
+    const { port } = this.mosquitto;
+    this.network.cut();
+    await this.log.close();
+    await Promise.all([this.mosquitto.stop(), this.postgres.stop('SIGQUIT')]);
+    await meanwhile();
+    await Promise.all([this.startBroker(port), this.postgres.start()]);
+    await this.seatsSubscribed();
+    this.network.restore();
   }
 
   /** The live leases of seats, as seat and holder. */
@@ -147,6 +155,14 @@ export class Fleet {
     await this.mosquitto?.kill();
     await this.postgres.remove();
     this.files.remove();
+  }
+
+  private async seatsSubscribed(): Promise<void> {
+    await eventually(
+      'all seats have subscribed again',
+      () => SEATS.every((name) => this.log.subscribed.has(name)),
+      30_000,
+    );
   }
 
   private async startReplica(place: number): Promise<Service> {
