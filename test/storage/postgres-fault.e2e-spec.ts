@@ -188,6 +188,31 @@ describeWith(['postgres'], 'PostgreSQL under faults', () => {
     await eventually('up', () => database.status === 'up');
   });
 
+  it.each([
+    ['is renamed', 'rename to', '_away'],
+    ['takes no connections', 'allow_connections', ' false'],
+  ])('takes no statement for faulty while its database %s', async (_, verb, how) => {
+    await database.close();
+    database = await openPostgres(url, { deadlineMs: 1_500 });
+    const name = new URL(url).pathname.slice(1);
+    const admin = (sql: string) => query(server.url('postgres'), sql);
+    const away = verb === 'rename to' ? `${name}${how}` : name;
+    const back =
+      verb === 'rename to' ? `alter database ${away} rename to ${name}` : `alter database ${name} ${verb} true`;
+    await eventually('it is away', async () => {
+      await admin(`select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}'`);
+      return admin(`alter database ${name} ${verb} ${verb === 'rename to' ? away : how}`);
+    });
+    await admin(`select pg_terminate_backend(pid) from pg_stat_activity where datname = '${away}'`);
+    const job = () => database.write([unit(newDevice()).compile()]);
+    await expect(job()).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+    await expect(database.appendReadings([reading()])).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+    expect(database.status).toBe('down');
+    await admin(back);
+    await eventually('it is up again', () => database.status === 'up');
+    expect((await job())[0]!.changes).toBe(1);
+  });
+
   it('does not wait for ever where the network is silent', async () => {
     await database.close();
     const at = url.replace(`:${server.port}/`, `:${proxy.port}/`);

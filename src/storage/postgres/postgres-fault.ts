@@ -2,10 +2,10 @@ import pg from 'pg';
 import { DomainError } from '../../common/errors.js';
 import { StatementError, unavailable } from '../storage.errors.js';
 
-/** Connection exceptions, server going down or starting, and a server that has become a standby. */
-const LOST = /^(08...|57P0.|25006)$/;
-/** Serialization, deadlock, lock and statement timeouts, no resources, system and internal errors. */
-const PASSING = /^(40...|55P03|57014|53...|58...|XX...)$/;
+/** Connection exceptions, a refused login, no such database, a transaction that is over or may not write, server going down or starting. */
+const LOST = /^(08...|28...|3D...|25...|57P0.)$/;
+/** Serialization, deadlock, locks and objects that are not ready, timeouts, rights, no resources, system and internal errors. */
+const PASSING = /^(40...|55...|57014|42501|53...|58...|XX...)$/;
 /** Values that cannot be stored: data exceptions, constraints, program limits. */
 const OF_ROW = /^(22|23|54)...$/;
 
