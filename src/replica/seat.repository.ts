@@ -25,10 +25,13 @@ export class SeatRepository extends SeatStore {
       ...(names.length === 0 ? [] : [this.renewal(names)]),
     ]);
     this.joined = true;
-    const { mine, free, replicas } = await this.look(names);
+    const { mine, free, seatsOf } = await this.look(names);
+    const replicas = [...seatsOf.keys()];
     const share = shareOf(names.length, replicas, this.self);
     const taken = mine.length < share ? await this.take(free.slice(0, share - mine.length)) : [];
-    return { held: [...mine, ...taken], surplus: mine.slice(share) };
+    // Nobody would take what is given back where the others have more seats in their settings, and hold enough of those.
+    const isWanted = replicas.some((other) => seatsOf.get(other)! < shareOf(names.length, replicas, other));
+    return { held: [...mine, ...taken], surplus: isWanted ? mine.slice(share) : [] };
   }
 
   override async release(names: readonly string[]): Promise<void> {
@@ -81,10 +84,17 @@ export class SeatRepository extends SeatStore {
       .execute();
     const live = rows.filter((row) => Boolean(row.live));
     const held = new Map(live.map(({ name, holder }) => [name, holder]));
+    const replicas = live.filter(({ name }) => name.startsWith(REPLICA)).map(({ holder }) => holder);
+    const seatsOf = new Map(replicas.map((holder) => [holder, 0]));
+    for (const { name, holder } of live) {
+      const seats = seatsOf.get(holder);
+      if (seats !== undefined && name.startsWith(SEAT)) seatsOf.set(holder, seats + 1);
+    }
     return {
       mine: names.filter((name) => held.get(toLease(name)) === this.self),
       free: names.filter((name) => !held.has(toLease(name))),
-      replicas: live.filter(({ name }) => name.startsWith(REPLICA)).map(({ holder }) => holder),
+      /** How many seats each live replica holds, whatever their names. */
+      seatsOf,
     };
   }
 

@@ -127,6 +127,20 @@ describeWith(['postgres'], 'Seats on PostgreSQL', () => {
     expect(await slow.point.selectFrom('leases').selectAll().execute()).toEqual([]);
   });
 
+  it('are all held while MQTT_SEATS is raised on one replica after the other', async () => {
+    const [old, raised] = create();
+    const more = [...NAMES, 'seat-5', 'seat-6', 'seat-7', 'seat-8'];
+    expect((await old.renew(NAMES)).held).toEqual(NAMES);
+    expect((await raised.renew(more)).held).toEqual(more.slice(4));
+    // What the old one gave back now would be read by nobody until it has the new setting too.
+    expect(await old.renew(NAMES)).toEqual({ held: NAMES, surplus: [] });
+    await old.leave();
+    expect((await raised.renew(more)).held.toSorted()).toEqual(more);
+    const [, , next] = create();
+    expect((await next.renew(more)).held).toEqual([]);
+    expect((await raised.renew(more)).surplus).toHaveLength(4);
+  });
+
   it('are handed over at once by one that leaves: the others hear of it', async () => {
     const [leaver, heir] = create();
     await leaver.renew(NAMES);
