@@ -213,6 +213,35 @@ describeWith(['postgres'], 'PostgreSQL under faults', () => {
     expect((await job())[0]!.changes).toBe(1);
   });
 
+  it.each([
+    ['may not log in', 'alter role fallen nologin', 'alter role fallen login'],
+    ['may not use its tables', 'revoke all on units from fallen', 'grant all on units to fallen'],
+    ['has no connections left', 'alter role fallen connection limit 0', 'alter role fallen connection limit -1'],
+  ])('takes it for an outage where its role %s any more', async (_, hurt, heal) => {
+    await database.close();
+    url = await server.createDatabase();
+    await query(url, 'create role fallen login; grant create, usage on schema public to fallen');
+    try {
+      database = await openPostgres(url.replace('signalbox@', 'fallen@'));
+      const read = () => database.point.selectFrom('units').selectAll().execute();
+      const write = () => database.write([unit(newDevice()).compile()]);
+      await write();
+      await query(url, hurt);
+      await query(url, `select pg_terminate_backend(pid) from pg_stat_activity where usename = 'fallen'`);
+      const waiting = write().catch(() => {});
+      await expect(read()).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+      await eventually('down', () => database.status === 'down');
+      await expect(write()).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
+      await query(url, heal);
+      await waiting;
+      await eventually('up', () => database.status === 'up');
+      expect(await read()).not.toHaveLength(0);
+    } finally {
+      await database.close();
+      await query(url, 'drop owned by fallen; drop role fallen');
+    }
+  });
+
   it('does not wait for ever where the network is silent', async () => {
     await database.close();
     const at = url.replace(`:${server.port}/`, `:${proxy.port}/`);
