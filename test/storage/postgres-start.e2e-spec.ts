@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { Logger } from '@nestjs/common';
+import { sql } from 'kysely';
 import { Client } from 'pg';
 import { migrations } from '../../src/storage/migrations/postgres/list.js';
 import { migrations as sqliteMigrations } from '../../src/storage/migrations/sqlite/list.js';
@@ -88,6 +89,21 @@ describeWith(['postgres'], 'PostgreSQL at its start', () => {
     expect(tables).toEqual([{ relname: 'commands' }]);
     await query(url, 'drop table commands');
     expect((await open()).status).toBe('up');
+  });
+
+  it('compiles no plan: with hundreds of partitions that took a second for each batch with a duplicate', async () => {
+    await query(url, `alter role signalbox set jit = on`);
+    const database = await open();
+    const ask = sql<{ jit: string }>`select current_setting('jit') as jit`;
+    const [written] = await database.write([ask.compile(database.sql)]);
+    expect([written!.rows, (await ask.execute(database.point)).rows]).toEqual([[{ jit: 'off' }], [{ jit: 'off' }]]);
+    await query(url, `alter role signalbox reset jit`);
+  });
+
+  it('refuses a file of certificates that cannot be read, and says so', async () => {
+    const { message, exitCode } = await refusal(false, `${url}?sslrootcert=/no/such/file`);
+    expect(message).toMatch(/DATABASE_URL.*\/no\/such\/file/);
+    expect(exitCode).toBe(78);
   });
 
   it('refuses a newer schema, naming both versions', async () => {

@@ -42,7 +42,9 @@ export function clientConfig(url: string, options: SessionOptions): pg.ClientCon
 /** Sets what the driver has no setting for. A commit is never acknowledged before it is on disk, whatever the role's default is. */
 export async function prepareSession(client: pg.ClientBase, { readOnly }: SessionOptions): Promise<void> {
   await client.query(
+    // JIT compiles thousands of expressions for a plan over hundreds of partitions, of which a few are then looked at.
     `set default_transaction_read_only = ${readOnly ? 'on' : 'off'};
+     set jit = off;
      set default_transaction_isolation = 'read committed';
      select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'`,
   );

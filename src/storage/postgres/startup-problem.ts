@@ -4,11 +4,22 @@ import { messageOf, sqlState } from './postgres-fault.js';
 
 /** `signalbox` and BSD's sysexits: service unavailable. */
 const UNAVAILABLE = 69;
+const BAD_CONFIGURATION = 78;
 
 /** Why a start with this database fails, in words that name host, port and database but never the password. Other errors are passed on. */
 export function startupProblem(url: string, error: unknown): unknown {
   if (error instanceof StartupError) return error;
-  const { host, port, database, user } = new pg.Client({ connectionString: url });
+  let client: pg.Client;
+  try {
+    client = new pg.Client({ connectionString: url });
+  } catch (cause) {
+    return new StartupError(
+      `DATABASE_URL cannot be used: ${messageOf(cause)}.`,
+      'Check its parameters, and that the files which they name can be read.',
+      BAD_CONFIGURATION,
+    );
+  }
+  const { host, port, database, user } = client;
   const place = `PostgreSQL at ${host}:${port} (database ${database ?? user})`;
   const code = sqlState(error);
   if (code === '28P01' || code === '28000') {
