@@ -68,6 +68,11 @@ export class Intake {
     else this.hold(goOn);
   };
 
+  /** Nothing is read at the moment. */
+  get isHeld(): boolean {
+    return this.held !== null;
+  }
+
   /** Nothing more is read. Resolves when all that was read is acknowledged, or the connection is gone. */
   async drain(): Promise<void> {
     this.draining = true;

@@ -9,6 +9,8 @@ import { NotCommitted, SubscriptionRefused, troubleOf } from './trouble.js';
 
 /** How long a broker keeps the session of a reader that is away, in seconds (MQTT 5; a 3.1.1 broker has its own setting). */
 const SESSION_EXPIRY_S = 7 * 24 * 3_600;
+/** How long a broker may take to answer SUBSCRIBE and UNSUBSCRIBE. */
+const ANSWER_MS = 10_000;
 /** How long handlers may take for what is in flight when a reader is to leave. */
 const DRAIN_MS = 6_000;
 
@@ -110,11 +112,11 @@ export class Reader {
 
   /** What the broker refuses is asked for again, with backoff, on the same connection: what it granted is read meanwhile. */
   private async connected(client: MqttClient, version: ProtocolVersion): Promise<void> {
-    await unsubscribe(client, this.spec.covered);
+    await this.answered('UNSUBSCRIBE', unsubscribe(client, this.spec.covered));
     const backoff = new Backoff();
     let missing = this.spec.filters;
     while (missing.length > 0) {
-      const granted = await subscribe(client, this.subscriptions(missing, version));
+      const granted = await this.answered('SUBSCRIBE', subscribe(client, this.subscriptions(missing, version)));
       missing = missing.filter((_, i) => granted[i] === undefined || granted[i] === 0 || granted[i] >= 0x80);
       if (missing.length === 0) break;
       this.parts.line.journal.trouble(this.spec.name, troubleOf(new SubscriptionRefused(missing)));
@@ -122,6 +124,20 @@ export class Reader {
       if (!client.connected) throw new Error('the connection ended');
     }
     this.spec.onReady?.(client);
+  }
+
+  /** mqtt.js waits for these answers as long as the connection lasts. */
+  private async answered<T>(packet: string, answer: Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const look = (): void => {
+        // Then the answer may be there already, behind messages that wait for their turn.
+        if (this.intake?.isHeld) timer = setTimeout(look, ANSWER_MS).unref();
+        else reject(new Error(`the broker did not answer ${packet} within ${ANSWER_MS / 1_000} s`));
+      };
+      timer = setTimeout(look, ANSWER_MS).unref();
+    });
+    return Promise.race([answer, late]).finally(() => clearTimeout(timer));
   }
 
   private subscriptions(filters: readonly string[], version: ProtocolVersion): ISubscriptionMap {

@@ -55,7 +55,7 @@ const TAKEN_OVER: Trouble = {
 const CLOSED: Trouble = {
   kind: 'closed',
   msg: 'the broker closed the connection',
-  hint: `${AWAY} If it goes on, its log says why; a second installation that uses the same MQTT_SHARE_GROUP shows like this too.`,
+  hint: `${AWAY} If it goes on, its log says why; a second installation that uses the same MQTT_SHARE_GROUP, or a replica with the same MQTT_CLIENT_ID, shows like this too.`,
   isAway: true,
 };
 const UNREACHABLE_HINT = 'Check MQTT_URL and the network or firewall between.';

@@ -105,6 +105,20 @@ describe('the external link at a broker that misbehaves', () => {
     expect(broker.of(SEAT)).toHaveLength(1);
   });
 
+  it('connects again where no answer to SUBSCRIBE or UNSUBSCRIBE comes within 10 s, and says so', async () => {
+    const silent = new Set<string>();
+    broker.behaviour = (packet, { clientId }) => {
+      const isSilent = packet.cmd === (clientId === SEAT ? 'unsubscribe' : 'subscribe') && !silent.has(clientId);
+      if (isSilent) silent.add(clientId);
+      return isSilent;
+    };
+    const box = await start({ filters: ['devices/+/up/#', 'devices/+/up/telemetry'] });
+    expect(silent.size).toBe(2);
+    expect(box.link.status).toBe('down');
+    await eventually('it is up', () => box.link.status === 'up', 20_000);
+    expect(lines('error').map(({ msg }) => msg)).toEqual([expect.stringMatching(/did not answer (UN)?SUBSCRIBE/)]);
+  }, 30_000);
+
   it('does not take QoS 0 for a subscription', async () => {
     let granted = 0;
     broker.behaviour = (packet, connection) => {

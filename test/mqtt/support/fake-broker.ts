@@ -80,6 +80,8 @@ function accept(packet: Packet, connection: FakeConnection): void {
     connection.send({ cmd: 'connack', sessionPresent: !packet.clean, returnCode: 0, reasonCode: 0 });
   } else if (packet.cmd === 'subscribe') {
     connection.send({ cmd: 'suback', messageId, granted: packet.subscriptions.map(({ qos }) => qos) });
+  } else if (packet.cmd === 'unsubscribe') {
+    connection.send({ cmd: 'unsuback', messageId, granted: packet.unsubscriptions.map(() => 0) });
   } else if (packet.cmd === 'publish' && packet.qos === 1) connection.send({ cmd: 'puback', messageId });
   else if (packet.cmd === 'publish' && packet.qos === 2) connection.send({ cmd: 'pubrec', messageId });
   else if (packet.cmd === 'pubrel') connection.send({ cmd: 'pubcomp', messageId });
