@@ -47,7 +47,7 @@ export async function startBackends(directory: string, settings: Readonly<Record
     data: home,
     config: `${FOR_REPLICAS}\nlog_dest stderr\nlog_type all`,
   });
-  const log = new BrokerLog(mosquitto.child.stderr!, mosquitto.url, `${SHARE_GROUP}-`);
+  const log = new BrokerLog(mosquitto.log, mosquitto.url, `${SHARE_GROUP}-`);
   logs.set(mosquitto.url, log);
   return {
     settings: { MQTT_URL: mosquitto.url, DATABASE_URL: database, MQTT_SHARE_GROUP: SHARE_GROUP },

@@ -9,7 +9,7 @@ describeWith(['mosquitto'], 'the log of the broker', () => {
 
   beforeEach(async () => {
     mosquitto = await startMosquitto({ config: 'log_dest stderr\nlog_type all' });
-    log = new BrokerLog(mosquitto.child.stderr!, mosquitto.url, 'ours-');
+    log = new BrokerLog(mosquitto.log, mosquitto.url, 'ours-');
   });
 
   afterEach(async () => {
@@ -39,6 +39,19 @@ describeWith(['mosquitto'], 'the log of the broker', () => {
     expect(log.connects.filter((id) => id === 'twin')).toHaveLength(2);
     expect(log.takeOvers).toEqual(['twin']);
     await Promise.all([first.endAsync(true), second.endAsync()]);
+  });
+
+  it('tells of those too who were there before it was read', async () => {
+    const early = await startMosquitto({ config: 'log_dest stderr\nlog_type all' });
+    const client = await connectMqtt(early.url, { clientId: 'ours-early' });
+    await client.subscribeAsync('a', { qos: 1 });
+    const late = new BrokerLog(early.log, early.url, 'ours-');
+    await late.settled();
+    expect(late.connects).toContain('ours-early');
+    expect([...late.subscribed]).toContain('ours-early');
+    await client.endAsync();
+    await late.close();
+    await early.stop();
   });
 
   it('does not wait for the clients of others', async () => {

@@ -6,6 +6,7 @@ import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough, type Readable } from 'node:stream';
 import { describe } from '@jest/globals';
 import { eventually } from './eventually.js';
 import { findServices } from './find-services.mjs';
@@ -34,6 +35,8 @@ export interface Mosquitto {
   readonly port: number;
   readonly url: string;
   readonly child: ChildProcess;
+  /** All that it has logged on standard error, from its start on, for one reader. */
+  readonly log: Readable;
   /** Ends it (SIGTERM) and removes its files, but for `data`. Stopping twice is no error. */
   stop(): Promise<void>;
   /** Ends it at once (SIGKILL), as a crash does. */
@@ -85,6 +88,9 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
   const keep = (chunk: Buffer) => output.length < 1_000 && output.push(chunk);
   child.stdout.on('data', keep);
   child.stderr.on('data', keep);
+  // Clients that were waiting for it may be there before whoever reads its log.
+  const log = new PassThrough();
+  child.stderr.on('data', (chunk: Buffer) => log.write(chunk));
   const end = async (signal: NodeJS.Signals) => {
     await endChild(child, signal);
     rmSync(directory, { recursive: true, force: true });
@@ -104,6 +110,7 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
     port: listenOn,
     url: `mqtt://127.0.0.1:${listenOn}`,
     child,
+    log,
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
   };

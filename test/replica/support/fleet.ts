@@ -179,6 +179,6 @@ export class Fleet {
       data: directory,
       config: `${FOR_REPLICAS}\nlog_dest stderr\nlog_type all`,
     });
-    this.log = new BrokerLog(this.mosquitto.child.stderr!, this.mosquitto.url, 'signalbox-');
+    this.log = new BrokerLog(this.mosquitto.log, this.mosquitto.url, 'signalbox-');
   }
 }
