@@ -56,11 +56,3 @@ describe('up/status', () => {
     await late.endAsync();
   });
 });
-
-describe('up/commands', () => {
-  it('is acknowledged and is no reject', async () => {
-    await device.publish('devices/pump/up/commands/c1', '{"status": "accepted"}');
-    await device.publish('devices/pump/up/commands/get', '{}');
-    expect(await rejects('pump')).toEqual([]);
-  });
-});

@@ -140,12 +140,12 @@ export function maySend(fate: CommandFate, at: number): boolean {
 /** When the clock has something to say of this command: its end, or its next send; null where it is final. */
 export function dueAt(fate: CommandFate): number | null {
   if (fate.final) return null;
-  const end = endsAt(fate);
+  const end = endOf(fate);
   return fate.nextAttemptAt === null ? end : Math.min(end, fate.nextAttemptAt);
 }
 
-/** Before the device has accepted the ttl ends it, then the deadline of its result. */
-function endsAt({ status, deadlineAt, expiresAt }: CommandFate): number {
+/** When the clock ends the command: its ttl before the device has accepted it, then the deadline of its result. Epoch milliseconds. */
+export function endOf({ status, deadlineAt, expiresAt }: CommandFate): number {
   return status === 'ACKED' ? deadlineAt! : expiresAt;
 }
 
@@ -234,7 +234,7 @@ function supersede<F extends CommandFate>(fate: F, at: number): Step<F> | null {
 }
 
 function expire<F extends CommandFate>(fate: F, at: number): Step<F> | null {
-  if (fate.final || at < endsAt(fate)) return null;
+  if (fate.final || at < endOf(fate)) return null;
   if (fate.status === 'ACKED') return raise(fate, { status: 'TIMED_OUT', at }, true);
   const step = raise(fate, { status: 'EXPIRED', at }, true)!;
   if (fate.attempts === 0) return step;

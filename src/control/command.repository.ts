@@ -1,20 +1,24 @@
 import { Injectable } from '@nestjs/common';
-import type { Json } from '../common/json.js';
-import { Database, type Statement } from '../storage/database.js';
-import type { Command, CommandChange, CommandStatus } from './command.js';
-import { COMMAND_RANK } from './command.js';
+import { type RawBuilder, sql } from 'kysely';
+import { Database, type News, type Statement } from '../storage/database.js';
+import { type Command, MAX_OPEN } from './command.js';
+import { COMMAND_RANK, type CommandStatus } from './command.machine.js';
+import { changingColumns, commandOf, newRow } from './command.row.js';
 import { KEY_KEPT_MS, type KeyedRequest, type RequestKey } from './idempotency.js';
 
-/** Settings of a command that its answers and retries will need. Times in milliseconds. */
-export interface CommandPolicy {
-  readonly offline: 'queue' | 'fail';
-  readonly order: 'parallel' | 'fifo';
-  readonly maxAttempts: number;
-  readonly resultTimeoutMs: number;
-  readonly coalesceKey: string | null;
+/** How long only the replica that stored a command tries to send it, in milliseconds. */
+const HEAD_START_MS = 2_000;
+
+/** Which commands are asked for; absent members do not restrict. Times in epoch milliseconds, `[from, to)` of the creation. */
+export interface CommandFilter {
+  readonly deviceIds?: readonly string[];
+  readonly statuses?: readonly CommandStatus[];
+  readonly types?: readonly string[];
+  readonly from?: number;
+  readonly to?: number;
 }
 
-/** Commands and their history. Every change is one guarded job: a status only moves to a higher rank. */
+/** The commands. A change is one statement that the version guards, so that of two replicas with the same knowledge one comes to nothing. */
 @Injectable()
 export class CommandRepository {
   constructor(private readonly database: Database) {}
@@ -25,55 +29,141 @@ export class CommandRepository {
   }
 
   /**
-   * Stores a new PENDING command together with `alongside` and, where it has one, its key; resolves after the commit. Rejects,
-   * with nothing stored, where the key is taken.
+   * Stores a new command together with `alongside` and, where it has one, its key; resolves after the commit with its `seq`, or
+   * with null, and nothing of the command stored, where the device has as many open ones as it may. Rejects where the key is taken.
    */
-  async create(
-    command: Command,
-    policy: CommandPolicy,
-    alongside: Statement,
-    keyed: KeyedRequest | null,
-  ): Promise<void> {
-    await this.database.write([
+  async create(command: Command, alongside: Statement, keyed: KeyedRequest | null): Promise<number | null> {
+    const row = { ...newRow(command), due_at: Math.min(command.expiresAt, command.createdAt + HEAD_START_MS) };
+    const columns = Object.keys(row) as (keyof typeof row)[];
+    const job = [
       alongside,
+      ...this.lock(command.deviceId),
       this.database.sql
         .insertInto('commands')
-        .values({
-          id: command.id,
-          device_id: command.deviceId,
-          link: command.link,
-          type: command.type,
-          params: JSON.stringify(command.params),
-          mode: command.mode,
-          offline: policy.offline,
-          order: policy.order,
-          max_attempts: policy.maxAttempts,
-          coalesce_key: policy.coalesceKey,
-          metadata: JSON.stringify(command.metadata),
-          status: command.status,
-          rank: COMMAND_RANK[command.status],
-          final: command.final ? 1 : 0,
-          attempts: command.attempts,
-          created_at: command.createdAt,
-          expires_at: command.expiresAt,
-          result_timeout_ms: policy.resultTimeoutMs,
-          deadline_at: null,
-          next_attempt_at: null,
-          cancel_requested_at: null,
-          progress: null,
-          result: null,
-          error: null,
-          late_result: null,
-        })
+        .columns(columns)
+        .expression(
+          this.database.sql
+            .selectNoFrom((eb) => columns.map((column) => eb.val(row[column]).as(column)))
+            .where(
+              (eb) =>
+                eb
+                  .selectFrom('commands')
+                  .select((count) => count.fn.countAll<number>().as('open'))
+                  .where('device_id', '=', command.deviceId)
+                  .where('final', '=', OPEN),
+              '<',
+              MAX_OPEN,
+            ),
+        )
+        .returning('seq')
         .compile(),
-      this.historyEntry(command.id, { status: command.status, at: command.createdAt }),
-      ...(keyed ? this.claim(keyed, command) : []),
-    ]);
+    ];
+    const results = await this.database.write([...job, ...(keyed ? this.claim(keyed, command) : [])], {
+      news: newsOf(command),
+    });
+    const [stored] = results[job.length - 1]!.rows;
+    return stored ? Number(stored['seq']) : null;
+  }
+
+  /** Stores what has become of a command whose row still has that version; resolves after the commit, with false where it has another. */
+  async save(command: Command): Promise<boolean> {
+    const version = command.version + 1;
+    const [result] = await this.database.write(
+      [
+        this.database.sql
+          .updateTable('commands')
+          .set({ ...changingColumns(command), version })
+          .where('id', '=', command.id)
+          .where('version', '=', command.version)
+          .compile(),
+      ],
+      command.final || command.status === 'ACKED' ? { news: newsOf(command) } : {},
+    );
+    return result!.changes === 1;
+  }
+
+  /** Nobody needs to look at the command before `until` (epoch milliseconds), unless it changes. */
+  async park({ id, version }: Command, until: number): Promise<void> {
+    const all = this.database.sql.updateTable('commands').set({ due_at: until });
+    await this.database.write([all.where('id', '=', id).where('version', '=', version).compile()]);
+  }
+
+  /** The command, or null. */
+  async find(id: string): Promise<Command | null> {
+    const row = await this.database.point.selectFrom('commands').selectAll().where('id', '=', id).executeTakeFirst();
+    return row ? commandOf(row) : null;
+  }
+
+  /** The commands of a device that are not final, in order of creation. */
+  async openOf(deviceId: string): Promise<Command[]> {
+    const open = this.database.point.selectFrom('commands').selectAll().where('final', '=', OPEN);
+    return (await open.where('device_id', '=', deviceId).orderBy('seq').execute()).map(commandOf);
+  }
+
+  /** Those that are due at `now`, the longest first. */
+  async due(now: number, limit: number): Promise<Command[]> {
+    const open = this.database.point.selectFrom('commands').selectAll().where('final', '=', OPEN);
+    return (await open.where('due_at', '<=', now).orderBy('due_at').limit(limit).execute()).map(commandOf);
+  }
+
+  /** When the next one after `now` is due (epoch milliseconds), or null. */
+  async nextDue(now: number): Promise<number | null> {
+    const open = this.database.point.selectFrom('commands').select('due_at').where('final', '=', OPEN);
+    const row = await open.where('due_at', '>', now).orderBy('due_at').limit(1).executeTakeFirst();
+    return row?.due_at ?? null;
+  }
+
+  /** True where a newer command of the device has the same coalesce key. */
+  async isSuperseded({ deviceId, coalesceKey, seq }: Command): Promise<boolean> {
+    if (coalesceKey === null) return false;
+    const newer = await this.database.point
+      .selectFrom('commands')
+      .select('id')
+      .where('device_id', '=', deviceId)
+      .where('coalesce_key', '=', coalesceKey)
+      .where('seq', '>', seq)
+      .limit(1)
+      .executeTakeFirst();
+    return newer !== undefined;
+  }
+
+  /** True where an older command of the device's queue (`fifo`) is open and not accepted. */
+  async isBehindAnother({ deviceId, seq }: Command): Promise<boolean> {
+    const head = await this.database.point
+      .selectFrom('commands')
+      .select('id')
+      .where('device_id', '=', deviceId)
+      .where('final', '=', OPEN)
+      .where('order', '=', 'fifo')
+      .where('rank', '<', COMMAND_RANK.ACKED)
+      .where('seq', '<', seq)
+      .limit(1)
+      .executeTakeFirst();
+    return head !== undefined;
+  }
+
+  /** Newest first, those after `after` (a `[createdAt, seq]` of the list). */
+  async list(
+    { deviceIds, statuses, types, from, to }: CommandFilter,
+    after: readonly [number, number] | null,
+    limit: number,
+  ): Promise<Command[]> {
+    let query = this.database.scan.selectFrom('commands').selectAll();
+    if (deviceIds) query = query.where('device_id', 'in', deviceIds);
+    if (statuses) query = query.where('status', 'in', statuses);
+    if (types) query = query.where('type', 'in', types);
+    if (from !== undefined) query = query.where('created_at', '>=', from);
+    if (to !== undefined) query = query.where('created_at', '<', to);
+    if (after) {
+      query = query.where((eb) => eb(eb.refTuple('created_at', 'seq'), '<', eb.tuple(after[0], after[1])));
+    }
+    const rows = await query.orderBy('created_at', 'desc').orderBy('seq', 'desc').limit(limit).execute();
+    return rows.map(commandOf);
   }
 
   /** What was asked for under a key that is still remembered at `now`, or null. */
   async findKey(
-    { caller, key }: RequestKey,
+    { caller, key }: Pick<RequestKey, 'caller' | 'key'>,
     now: number,
   ): Promise<{ readonly commandId: string; readonly fingerprint: string } | null> {
     const row = await this.database.point
@@ -86,65 +176,14 @@ export class CommandRepository {
     return row ?? null;
   }
 
-  /** Counts a send that is about to begin; resolves with its number (from 1) after the commit. */
-  async beginAttempt(id: string): Promise<number> {
-    const [result] = await this.database.write([
-      this.database.sql
-        .updateTable('commands')
-        .set((eb) => ({ attempts: eb('attempts', '+', 1) }))
-        .where('id', '=', id)
-        .returning('attempts')
-        .compile(),
-    ]);
-    return Number(result!.rows[0]!['attempts']);
+  /** Where several replicas write: one command of a device after the other, so that its queue is counted right and `seq` is the order of the commits. */
+  private lock(deviceId: string): Statement[] {
+    if (!this.database.capabilities.shared) return [];
+    const unchanged = this.database.sql.updateTable('devices').set((eb) => ({ link: eb.ref('link') }));
+    return [unchanged.where('id', '=', deviceId).compile()];
   }
 
-  /** Raises the status where the new rank is higher, with its history entry; resolves after the commit. */
-  async raise(id: string, change: CommandChange, final: boolean): Promise<void> {
-    const rank = COMMAND_RANK[change.status];
-    await this.database.write([
-      this.historyEntry(id, change),
-      this.database.sql
-        .updateTable('commands')
-        .set({ status: change.status, rank, final: final ? 1 : 0 })
-        .where('id', '=', id)
-        .where('rank', '<', rank)
-        .compile(),
-    ]);
-  }
-
-  /** The command with its history, or null. */
-  async find(id: string): Promise<Command | null> {
-    const row = await this.database.point.selectFrom('commands').selectAll().where('id', '=', id).executeTakeFirst();
-    if (!row) return null;
-    const history = await this.database.point
-      .selectFrom('command_history')
-      .select(['status', 'at', 'attempt'])
-      .where('command_id', '=', id)
-      .orderBy('n')
-      .execute();
-    return {
-      id: row.id,
-      deviceId: row.device_id,
-      link: row.link,
-      type: row.type,
-      params: JSON.parse(row.params) as Record<string, Json>,
-      mode: row.mode,
-      status: row.status as CommandStatus,
-      final: row.final === 1,
-      attempts: row.attempts,
-      createdAt: row.created_at,
-      expiresAt: row.expires_at,
-      metadata: JSON.parse(row.metadata) as Record<string, Json>,
-      history: history.map(({ status, at, attempt }) => ({
-        status: status as CommandStatus,
-        at,
-        ...(attempt === null ? {} : { attempt }),
-      })),
-    };
-  }
-
-  /** Takes the key for the command, from an earlier one only where that is forgotten. */
+  /** Takes the key for the command where it was stored, from an earlier one only where that is forgotten. */
   private claim({ caller, key, fingerprint }: KeyedRequest, { id, createdAt }: Command): Statement[] {
     return [
       this.database.sql
@@ -155,34 +194,27 @@ export class CommandRepository {
         .compile(),
       this.database.sql
         .insertInto('idempotency_keys')
-        .values({ caller, key, fingerprint, command_id: id, created_at: createdAt })
+        .columns(['caller', 'key', 'fingerprint', 'command_id', 'created_at'])
+        .expression((eb) =>
+          eb
+            .selectFrom('commands')
+            .select((select) => [
+              select.val(caller).as('caller'),
+              select.val(key).as('key'),
+              select.val(fingerprint).as('fingerprint'),
+              'id',
+              select.val(createdAt).as('created_at'),
+            ])
+            .where('id', '=', id),
+        )
         .compile(),
     ];
   }
+}
 
-  /** Adds nothing where the command already has that rank, so that it may stand beside the guarded update in one job. */
-  private historyEntry(id: string, { status, at, attempt }: CommandChange): Statement {
-    const rank = COMMAND_RANK[status];
-    return this.database.sql
-      .insertInto('command_history')
-      .columns(['command_id', 'n', 'status', 'at', 'attempt'])
-      .expression((eb) =>
-        eb
-          .selectFrom('commands')
-          .select((select) => [
-            'id',
-            select
-              .selectFrom('command_history')
-              .select((count) => count.fn.countAll<number>().as('n'))
-              .where('command_id', '=', id)
-              .as('n'),
-            select.val(status).as('status'),
-            select.val(at).as('at'),
-            select.val(attempt ?? null).as('attempt'),
-          ])
-          .where('id', '=', id)
-          .where(rank === 0 ? (where) => where('rank', '=', 0) : (where) => where('rank', '<', rank)),
-      )
-      .compile();
-  }
+/** As a literal, because only then do the planners use the indexes of open commands. */
+const OPEN: RawBuilder<number> = sql.lit(0);
+
+function newsOf({ id, deviceId }: Command): News {
+  return { topic: 'commands', detail: `${id} ${deviceId}` };
 }

@@ -1,11 +1,13 @@
 import { formatTime } from '../common/clock.js';
-import { type Command, outcomeOf } from './command.js';
+import type { Command } from './command.js';
+import { outcomeOf } from './command.machine.js';
 
 /** A command as the REST API shows it. */
 export type CommandResource = Readonly<Record<string, unknown>>;
 
 /** The REST form of a command: contract names, times in RFC 3339. */
 export function commandResource(command: Command): CommandResource {
+  const { lateResult } = command;
   return {
     id: command.id,
     deviceId: command.deviceId,
@@ -18,13 +20,17 @@ export function commandResource(command: Command): CommandResource {
     attempts: command.attempts,
     createdAt: formatTime(command.createdAt),
     expiresAt: formatTime(command.expiresAt),
-    deadlineAt: null,
-    cancelRequestedAt: null,
-    progress: null,
-    result: null,
-    error: null,
-    lateResult: null,
+    deadlineAt: timeOrNull(command.deadlineAt),
+    cancelRequestedAt: timeOrNull(command.cancelRequestedAt),
+    progress: command.progress,
+    result: command.result,
+    error: command.error,
+    lateResult: lateResult && { ...lateResult, at: formatTime(lateResult.at) },
     metadata: command.metadata,
     history: command.history.map(({ at, ...change }) => ({ ...change, at: formatTime(at) })),
   };
+}
+
+function timeOrNull(time: number | null): string | null {
+  return time === null ? null : formatTime(time);
 }

@@ -1,34 +1,38 @@
 import { describe, expect, it } from '@jest/globals';
-import { type Command, foreignPayload, isFinalWhenSent, nativePayload, outcomeOf } from './command.js';
+import { type Command, COMMAND_DEFAULTS, evolve, foreignPayload, nativePayload, newCommand } from './command.js';
 
-const command: Command = {
-  id: 'c1',
+const request = {
+  ...COMMAND_DEFAULTS,
   deviceId: 'd',
-  link: 'native',
   type: 'OPEN',
   params: { angle: 30 },
-  mode: 'result',
-  status: 'PENDING',
-  final: false,
-  attempts: 0,
-  createdAt: 1_000,
-  expiresAt: 61_000,
   metadata: { secret: 'never on the wire' },
-  history: [],
 };
+const command: Command = { ...newCommand(request, 'c1', 'native', 1_000), attempts: 2 };
 
 describe('A command', () => {
-  it('is said not to be executed only while no send has begun', () => {
-    expect(outcomeOf({ attempts: 0 })).toBe('not_executed');
-    expect(outcomeOf({ attempts: 1 })).toBe('unknown');
+  it('is asked of a foreign device without an answer, whatever the request says', () => {
+    expect(newCommand({ ...request, mode: 'result' }, 'c1', 'foreign', 0).mode).toBe('none');
   });
 
-  it('is over when sent only where no answer is asked for', () => {
-    expect((['none', 'ack', 'result'] as const).map(isFinalWhenSent)).toEqual([true, false, false]);
+  it('keeps the time of its last attempt, and one history entry per change of status', () => {
+    const sent = [
+      { kind: 'attempt', at: 2_000 },
+      { kind: 'sent', at: 2_001, attempt: 1 },
+      { kind: 'sent', at: 2_002, attempt: 1 },
+      { kind: 'attempt', at: 9_000 },
+    ] as const;
+    const start = newCommand(request, 'c1', 'native', 1_000);
+    const last = sent.reduce((before, event) => evolve(before, event) ?? before, start);
+    expect(last).toMatchObject({ status: 'SENT', attempts: 2, lastAttemptAt: 9_000 });
+    expect(last.history).toEqual([
+      { status: 'PENDING', at: 1_000 },
+      { status: 'SENT', at: 2_001, attempt: 1 },
+    ]);
   });
 
   it('tells a native device how much time is left, and none once it is over', () => {
-    expect(JSON.parse(nativePayload(command, 2, 21_000))).toEqual({
+    expect(JSON.parse(nativePayload(command, 21_000))).toEqual({
       id: 'c1',
       type: 'OPEN',
       params: { angle: 30 },
@@ -36,7 +40,7 @@ describe('A command', () => {
       expiresAt: '1970-01-01T00:01:01.000Z',
       ttlMs: 40_000,
     });
-    expect(JSON.parse(nativePayload(command, 2, 99_000))).toMatchObject({ ttlMs: 0 });
+    expect(JSON.parse(nativePayload(command, 99_000))).toMatchObject({ ttlMs: 0 });
   });
 
   it('goes to a foreign device as its name and parameters side by side', () => {

@@ -1,60 +1,117 @@
 import { formatTime } from '../common/clock.js';
 import type { Json } from '../common/json.js';
 import type { DeviceLink } from '../storage/log.js';
+import {
+  advance,
+  type CommandChange,
+  type CommandEvent,
+  type CommandFate,
+  type CommandMode,
+} from './command.machine.js';
 
 /** The form of a command's type: 1-64 characters, the first a letter. */
 export const COMMAND_TYPE = /^[A-Za-z][A-Za-z0-9._-]{0,63}$/;
 
-/** Largest `params` in bytes of JSON. */
+/** Largest `params` and `metadata` in bytes of JSON. */
 export const MAX_PARAMS_BYTES = 32_768;
+export const MAX_METADATA_BYTES = 4_096;
 
-/** The observed facts of a command's life and their rank; a change of status needs a higher rank (contract of commands, docs/commands.md). */
-export const COMMAND_RANK = { PENDING: 0, SENT: 1 } as const;
+/** Most commands of one device that are not final. */
+export const MAX_OPEN = 100;
 
-export type CommandStatus = keyof typeof COMMAND_RANK;
-export type CommandMode = 'result' | 'ack' | 'none';
+type JsonObject = Readonly<Record<string, Json>>;
 
-/** What is surely known of the execution. */
-export type CommandOutcome = 'not_executed' | 'unknown';
+/** What is asked for. Durations in milliseconds; `params` at most 32 KiB, `metadata` at most 4 KiB of JSON. */
+export interface CommandRequest {
+  readonly deviceId: string;
+  readonly type: string;
+  readonly params: JsonObject;
+  readonly ttlMs: number;
+  readonly resultTimeoutMs: number;
+  readonly mode: CommandMode;
+  readonly offline: 'queue' | 'fail';
+  readonly maxAttempts: number;
+  readonly order: 'parallel' | 'fifo';
+  readonly coalesceKey: string | null;
+  readonly metadata: JsonObject;
+}
+
+/** What a request that names no more than a device and a type asks for. */
+export const COMMAND_DEFAULTS = {
+  params: {},
+  ttlMs: 60_000,
+  resultTimeoutMs: 30_000,
+  mode: 'result',
+  offline: 'queue',
+  maxAttempts: 3,
+  order: 'parallel',
+  coalesceKey: null,
+  metadata: {},
+} as const satisfies Omit<CommandRequest, 'deviceId' | 'type'>;
 
 /** A command with the facts observed so far. Times are epoch milliseconds. */
-export interface Command {
+export interface Command extends CommandFate {
+  /** Order of creation; 0 until it is stored. */
+  readonly seq: number;
   readonly id: string;
   readonly deviceId: string;
   readonly link: DeviceLink;
   readonly type: string;
-  readonly params: Readonly<Record<string, Json>>;
-  readonly mode: CommandMode;
-  readonly status: CommandStatus;
-  readonly final: boolean;
-  readonly attempts: number;
+  readonly params: JsonObject;
+  readonly offline: 'queue' | 'fail';
+  readonly order: 'parallel' | 'fifo';
+  readonly coalesceKey: string | null;
   readonly createdAt: number;
-  readonly expiresAt: number;
-  readonly metadata: Readonly<Record<string, Json>>;
+  readonly metadata: JsonObject;
+  readonly lastAttemptAt: number | null;
+  /** Rises with every change. */
+  readonly version: number;
   readonly history: readonly CommandChange[];
 }
 
-/** One change of status. `attempt` counts sends from 1. */
-export interface CommandChange {
-  readonly status: CommandStatus;
-  readonly at: number;
-  readonly attempt?: number;
+/** What the event makes of the command, its history and times included, or null where it changes nothing. */
+export function evolve(command: Command, event: CommandEvent): Command | null {
+  const step = advance(command, event);
+  if (!step) return null;
+  return {
+    ...step.fate,
+    lastAttemptAt: event.kind === 'attempt' ? event.at : command.lastAttemptAt,
+    history: step.change ? [...command.history, step.change] : command.history,
+  };
 }
 
-/** `not_executed` is only ever said while no send has begun. */
-export function outcomeOf({ attempts }: Pick<Command, 'attempts'>): CommandOutcome {
-  return attempts === 0 ? 'not_executed' : 'unknown';
+/** A command that was asked for just now, not stored yet. Devices on foreign topics give no answers, so its mode is `none`. */
+export function newCommand(request: CommandRequest, id: string, link: DeviceLink, createdAt: number): Command {
+  const { ttlMs, ...asked } = request;
+  return {
+    ...asked,
+    seq: 0,
+    id,
+    link,
+    mode: link === 'foreign' ? 'none' : request.mode,
+    status: 'PENDING',
+    final: false,
+    attempts: 0,
+    createdAt,
+    expiresAt: createdAt + ttlMs,
+    deadlineAt: null,
+    nextAttemptAt: createdAt,
+    lastAttemptAt: null,
+    cancelRequestedAt: null,
+    superseded: false,
+    progress: null,
+    result: null,
+    error: null,
+    lateResult: null,
+    version: 0,
+    history: [{ status: 'PENDING', at: createdAt }],
+  };
 }
 
-/** True where SENT is the last thing that will be known: the sender asked for no answer, or the device cannot give one. */
-export function isFinalWhenSent(mode: CommandMode): boolean {
-  return mode === 'none';
-}
-
-/** What goes to a native device, on `down/commands/{id}`. `ttlMs` is what is left at `now`. */
-export function nativePayload({ id, type, params, expiresAt }: Command, attempt: number, now: number): string {
+/** What goes to a native device, on `down/commands/{id}`, and to one that asks over HTTP. `ttlMs` is what is left at `now`. */
+export function nativePayload({ id, type, params, attempts, expiresAt }: Command, now: number): string {
   const ttlMs = Math.max(0, expiresAt - now);
-  return JSON.stringify({ id, type, params, attempt, expiresAt: formatTime(expiresAt), ttlMs });
+  return JSON.stringify({ id, type, params, attempt: attempts, expiresAt: formatTime(expiresAt), ttlMs });
 }
 
 /** What goes to a foreign device: the command's name and its parameters side by side. */

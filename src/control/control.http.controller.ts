@@ -1,5 +1,6 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
+import { COMMAND_DEFAULTS } from './command.js';
 import { type CommandResource, commandResource } from './command.resource.js';
 import { ControlService } from './control.service.js';
 import { ControlDto } from './dto/control.dto.js';
@@ -15,7 +16,8 @@ export class ControlHttpController {
     @Body() { command: type, deviceId, params }: ControlDto,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<CommandResource> {
-    const { command } = await this.control.send({ deviceId, type, params });
+    const request = { ...COMMAND_DEFAULTS, deviceId, type, params };
+    const { command } = await this.control.send(request, { unseen: 'foreign' });
     void reply.header('location', `/v1/commands/${command.id}`);
     return { command: type, ...commandResource(command) };
   }

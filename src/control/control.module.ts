@@ -1,15 +1,31 @@
 import { Module } from '@nestjs/common';
 import { DeviceModule } from '../device/device.module.js';
+import { SensorModule } from '../sensor/sensor.module.js';
+import { AnswerService } from './answer.service.js';
+import { CommandDispatcher } from './command.dispatcher.js';
+import { CommandJournal } from './command.journal.js';
 import { CommandRepository } from './command.repository.js';
+import { CommandSender } from './command.sender.js';
+import { CommandWaiter } from './command.waiter.js';
+import { CommandWire } from './command.wire.js';
 import { ControlHttpController } from './control.http.controller.js';
 import { ControlMqttController } from './control.mqtt.controller.js';
 import { ControlService } from './control.service.js';
 
 /** Commands out to devices, and what is known of them. */
 @Module({
-  imports: [DeviceModule],
+  imports: [DeviceModule, SensorModule],
   controllers: [ControlHttpController, ControlMqttController],
-  providers: [ControlService, CommandRepository],
+  providers: [
+    ControlService,
+    AnswerService,
+    CommandRepository,
+    CommandJournal,
+    CommandWaiter,
+    CommandWire,
+    CommandSender,
+    CommandDispatcher,
+  ],
   exports: [ControlService],
 })
 export class ControlModule {}

@@ -1,28 +1,28 @@
-import { Controller, Logger } from '@nestjs/common';
+import { Controller } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
 import type { TopicMessage } from '../mqtt/message.js';
 import { OnRequest, type ServiceRequest } from '../mqtt/on-request.decorator.js';
 import { OnTopic } from '../mqtt/on-topic.decorator.js';
+import { AnswerService } from './answer.service.js';
+import { COMMAND_DEFAULTS } from './command.js';
 import { type CommandResource, commandResource } from './command.resource.js';
 import { ControlService } from './control.service.js';
 import { GetCommandDto, SendCommandDto } from './dto/service-requests.dto.js';
 import { serviceKey } from './idempotency.js';
 
-/**
- * Commands that other services send, and what devices say of commands. This version acknowledges the latter and draws no
- * conclusion: a command stays at SENT.
- */
+/** Commands that other services send, and what devices say of theirs. */
 @Controller()
 export class ControlMqttController {
-  private readonly logger = new Logger(ControlMqttController.name);
-
-  constructor(private readonly control: ControlService) {}
+  constructor(
+    private readonly control: ControlService,
+    private readonly answers: AnswerService,
+  ) {}
 
   @OnRequest('services/control/send')
   async send(@Payload() data: SendCommandDto, @Ctx() request: ServiceRequest): Promise<CommandResource> {
     const { deviceId, type, params, idempotencyKey } = data;
     const key = serviceKey(idempotencyKey, request, { deviceId, type, params });
-    const { command } = await this.control.send({ deviceId, type, params }, key);
+    const { command } = await this.control.send({ ...COMMAND_DEFAULTS, deviceId, type, params }, { key });
     return commandResource(command);
   }
 
@@ -32,8 +32,15 @@ export class ControlMqttController {
   }
 
   @OnTopic('{prefix}/{deviceId}/up/commands/{commandId}')
-  onAnswer(messages: readonly TopicMessage[]): Promise<void> {
-    for (const { topic } of messages) this.logger.debug({ msg: 'answers to commands are not evaluated', topic });
-    return Promise.resolve();
+  async onAnswer(messages: readonly TopicMessage[]): Promise<void> {
+    await this.answers.hear(
+      messages.map(({ params, topic, payload, receivedAt }) => ({
+        deviceId: params['deviceId']!,
+        commandId: params['commandId']!,
+        topic,
+        payload,
+        receivedAt,
+      })),
+    );
   }
 }

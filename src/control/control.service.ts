@@ -1,20 +1,27 @@
-import { type BeforeApplicationShutdown, Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
+import { decodeCursor, type Page, pageOf } from '../common/cursor.js';
+import { formatTime } from '../common/clock.js';
+import { refuseBackwards } from '../common/interval.js';
 import { newId } from '../common/ids.js';
-import type { Json } from '../common/json.js';
-import { TopicConfig } from '../config/topic.config.js';
 import { DeviceService } from '../device/device.service.js';
-import { MqttPublisher } from '../mqtt/publisher.js';
 import type { DeviceLink } from '../storage/log.js';
-import { type Command, foreignPayload, isFinalWhenSent, MAX_PARAMS_BYTES, nativePayload } from './command.js';
-import { CommandRepository } from './command.repository.js';
+import { type Command, type CommandRequest, MAX_OPEN, newCommand } from './command.js';
+import { CommandDispatcher } from './command.dispatcher.js';
+import { CommandJournal } from './command.journal.js';
+import { type CommandFilter, CommandRepository } from './command.repository.js';
+import { CommandSender } from './command.sender.js';
+import { CommandWaiter, type WaitGoal } from './command.waiter.js';
+import { CommandWire } from './command.wire.js';
+import { refuseBadRequest } from './command.request.js';
 import { ControlErrors } from './control.errors.js';
 import { fingerprintOf, type KeyedRequest, type RequestKey } from './idempotency.js';
 
-/** A command to be sent. `params` is a JSON object of at most 32 KiB. */
-export interface CommandRequest {
-  readonly deviceId: string;
-  readonly type: string;
-  readonly params: { readonly [name: string]: Json };
+/** How a command is asked for. */
+export interface SendOptions {
+  /** Under which a repeat of the request gets the same command; null: each request makes one. */
+  readonly key?: RequestKey | null;
+  /** How a device that was never seen is reached: natively, or on the first foreign topic for commands, where there is one. */
+  readonly unseen?: DeviceLink;
 }
 
 /** A command that was asked for; `replayed` where an earlier request with the same key had made it. */
@@ -23,73 +30,115 @@ export interface SentCommand {
   readonly replayed: boolean;
 }
 
-const DEFAULTS = { ttlMs: 60_000, resultTimeoutMs: 30_000, maxAttempts: 3 };
+/** Seconds after which a device with a full queue may have room again. */
+const QUEUE_RETRY_S = 5;
 
-/** How long a stop waits for sends that hang, because the database does. */
-const STOP_WAIT_MS = 3_000;
-
-/** Sends commands to devices and tells what is known of them. A state is written only for a fact that was observed. */
+/** Commands to devices, and what is known of them. A state is told only for a fact that was observed. */
 @Injectable()
-export class ControlService implements BeforeApplicationShutdown {
-  private readonly logger = new Logger(ControlService.name);
-  private readonly sending = new Set<Promise<void>>();
-
+export class ControlService {
   constructor(
     private readonly commands: CommandRepository,
+    private readonly journal: CommandJournal,
+    private readonly dispatcher: CommandDispatcher,
+    private readonly sender: CommandSender,
+    private readonly waiter: CommandWaiter,
+    private readonly wire: CommandWire,
     private readonly devices: DeviceService,
-    private readonly publisher: MqttPublisher,
-    private readonly topics: TopicConfig,
   ) {}
 
   /**
    * Stores the command and begins to send it; resolves with the PENDING command once it is committed. Where a request with
-   * the same `key` and content came within 24 h, on whichever replica, nothing is stored or sent, and its command is given as
-   * it is now. Throws BAD_COMMAND, STORAGE_UNAVAILABLE (at once while the database is away), and IDEMPOTENCY_KEY_REUSED where the content is another.
+   * the same key and content came within 24 h, on whichever replica, nothing is stored or sent, and its command is given as
+   * it is now. Throws BAD_COMMAND, DEVICE_OFFLINE, QUEUE_FULL, STORAGE_UNAVAILABLE (at once while the database is away), and
+   * IDEMPOTENCY_KEY_REUSED where the content is another.
    */
-  async send(request: CommandRequest, key: RequestKey | null = null): Promise<SentCommand> {
+  async send(request: CommandRequest, { key = null, unseen = 'native' }: SendOptions = {}): Promise<SentCommand> {
     this.commands.refuseWhileDown();
-    const keyed = key && { ...key, fingerprint: fingerprintOf({ ...request }) };
+    const keyed = key && { ...key, fingerprint: fingerprintOf(key.content) };
     const earlier = keyed && (await this.replay(keyed));
     if (earlier) return { command: earlier, replayed: true };
-    const command = await this.commandFor(request);
+    const link = await this.linkOf(request.deviceId, unseen);
+    refuseBadRequest(request, link);
+    if (request.offline === 'fail') await this.refuseOffline(request.deviceId);
+    const command = newCommand(request, newId(), link, Date.now());
     try {
-      await this.create(command, keyed);
+      return { command: await this.create(command, keyed), replayed: false };
     } catch (error) {
       // Another request with this key was committed first, so that nothing of this one was.
       const first = keyed && (await this.replay(keyed));
       if (!first) throw error;
-      // Unless it is this one, whose commit was answered late: then nobody else sends it.
-      if (first.id !== command.id) return { command: first, replayed: true };
+      // Unless it is this one, whose commit was answered late.
+      if (first.id === command.id) this.dispatcher.begin(first);
+      return { command: first, replayed: first.id !== command.id };
     }
-    this.track(this.publish(command));
-    return { command, replayed: false };
   }
 
-  private async commandFor({ deviceId, type, params }: CommandRequest): Promise<Command> {
-    const link = (await this.devices.linkOf(deviceId)) === 'native' ? 'native' : this.linkUnlessNative();
-    refuseBadParams(params, link);
-    const createdAt = Date.now();
-    return {
-      id: newId(),
-      deviceId,
-      link,
-      type,
-      params,
-      mode: link === 'foreign' ? 'none' : 'result',
-      status: 'PENDING',
-      final: false,
-      attempts: 0,
-      createdAt,
-      expiresAt: createdAt + DEFAULTS.ttlMs,
-      metadata: {},
-      history: [{ status: 'PENDING', at: createdAt }],
-    };
+  /** The command as it is now. Throws COMMAND_UNKNOWN. */
+  async get(id: string): Promise<Command> {
+    const command = await this.commands.find(id);
+    if (!command) throw ControlErrors.COMMAND_UNKNOWN('There is no command with this id.');
+    return command;
   }
 
-  private async create(command: Command, keyed: KeyedRequest | null): Promise<void> {
+  /** The command when it has reached the goal, whichever replica brings it there, or as it is after `ms` or when `signal` aborts. */
+  wait(command: Command, goal: WaitGoal, ms: number, signal: AbortSignal): Promise<Command> {
+    return this.waiter.until(command, goal, ms, signal);
+  }
+
+  /** A page of commands, newest first. Throws BAD_RANGE, BAD_CURSOR, CURSOR_MISMATCH. */
+  async list(filter: CommandFilter, limit: number, cursor: string | null): Promise<Page<Command>> {
+    refuseBackwards(filter.from, filter.to);
+    const scope = { list: 'commands', ...filter };
+    const after = cursor === null ? null : (decodeCursor(cursor, scope) as unknown as readonly [number, number]);
+    const rows = await this.commands.list(filter, after, limit + 1);
+    return pageOf(
+      rows,
+      limit,
+      scope,
+      ({ createdAt, seq }) => [createdAt, seq],
+      (command) => command,
+    );
+  }
+
+  /**
+   * Cancels a command that was never sent, which ends it, or asks the device to, with no more sends; asked again, the device
+   * is told again. Throws COMMAND_UNKNOWN, and COMMAND_FINAL where it has ended. `by` names who wants it.
+   */
+  async cancel(id: string, by: string): Promise<Command> {
+    const entry = await this.journal.enter(id, () => ({ kind: 'cancel', at: Date.now(), by }));
+    if (!entry) throw ControlErrors.COMMAND_UNKNOWN('There is no command with this id.');
+    const { command, changed } = entry;
+    if (!command.final) void this.notify(command);
+    else if (!changed) throw ControlErrors.COMMAND_FINAL(`The command has ended: it is ${command.status}.`);
+    return command;
+  }
+
+  private async create(command: Command, keyed: KeyedRequest | null): Promise<Command> {
     const { deviceId, link, createdAt } = command;
-    const policy = { offline: 'queue', order: 'parallel', coalesceKey: null, ...DEFAULTS } as const;
-    await this.commands.create(command, policy, this.devices.registration(deviceId, link, createdAt), keyed);
+    const seq = await this.commands.create(command, this.devices.registration(deviceId, link, createdAt), keyed);
+    if (seq === null) {
+      const detail = `The device has ${MAX_OPEN} commands that have not ended. Wait, or cancel some.`;
+      throw ControlErrors.QUEUE_FULL(detail, { retryAfter: QUEUE_RETRY_S });
+    }
+    const stored = { ...command, seq };
+    if (command.coalesceKey !== null) await this.supersedeOlder(stored);
+    this.dispatcher.begin(stored);
+    return stored;
+  }
+
+  /** Takes the place of older commands with the same coalesce key, and lets what is being sent of them go out first. */
+  private async supersedeOlder({ deviceId, coalesceKey, seq }: Command): Promise<void> {
+    const older = (await this.commands.openOf(deviceId)).filter((one) => one.coalesceKey === coalesceKey);
+    for (const { id } of older.filter((one) => one.seq < seq)) {
+      await this.journal.enter(id, () => ({ kind: 'supersede', at: Date.now() }));
+      await this.sender.settled(id);
+    }
+  }
+
+  /** A command that is being sent arrives before the notice that it is no longer wanted. */
+  private async notify(command: Command): Promise<void> {
+    await this.sender.settled(command.id);
+    await this.sender.sendCancelNotice(command);
   }
 
   /** The command of an earlier request with this key, or null. */
@@ -103,60 +152,17 @@ export class ControlService implements BeforeApplicationShutdown {
     return this.commands.find(earlier.commandId);
   }
 
-  /** The command as it is now. Throws COMMAND_UNKNOWN. */
-  async get(id: string): Promise<Command> {
-    const command = await this.commands.find(id);
-    if (!command) throw ControlErrors.COMMAND_UNKNOWN('There is no command with this id.');
-    return command;
+  private async linkOf(deviceId: string, unseen: DeviceLink): Promise<DeviceLink> {
+    const known = await this.devices.linkOf(deviceId);
+    if (known === 'native' || !this.wire.hasForeignTopics) return 'native';
+    return known ?? unseen;
   }
 
-  /** A stop waits up to 3 s until every send that has begun is recorded, while broker and database are still there. */
-  async beforeApplicationShutdown(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, STOP_WAIT_MS)));
-    await Promise.race([Promise.all(this.sending), late]);
-    clearTimeout(timer);
+  private async refuseOffline(deviceId: string): Promise<void> {
+    const { state, lastSeen } = await this.devices.presenceOf(deviceId);
+    if (state !== 'offline' && state !== 'never') return;
+    const detail = state === 'never' ? 'The device was never seen.' : 'The device is offline.';
+    const extra = { lastSeen: lastSeen === null ? null : formatTime(lastSeen) };
+    throw ControlErrors.DEVICE_OFFLINE(detail, { extra });
   }
-
-  /** A device never seen natively is foreign where DEVICE_TOPICS says where its commands would go. */
-  private linkUnlessNative(): DeviceLink {
-    return this.topics.deviceTopics.some(({ command }) => command) ? 'foreign' : 'native';
-  }
-
-  private async publish(command: Command): Promise<void> {
-    const attempt = await this.commands.beginAttempt(command.id);
-    await this.publisher.publish({ ...this.onTheWire(command, attempt), qos: 1 });
-    const change = { status: 'SENT', at: Date.now(), attempt } as const;
-    await this.commands.raise(command.id, change, isFinalWhenSent(command.mode));
-  }
-
-  private onTheWire(command: Command, attempt: number): { readonly topic: string; readonly payload: string } {
-    const { deviceId, id, link } = command;
-    if (link === 'native') {
-      const topic = `${this.topics.prefix}/${deviceId}/down/commands/${id}`;
-      return { topic, payload: nativePayload(command, attempt, Date.now()) };
-    }
-    const template = this.topics.deviceTopics.find((entry) => entry.command)!.command!;
-    return { topic: template.topicFor({ deviceId }), payload: foreignPayload(command) };
-  }
-
-  private track(sending: Promise<void>): void {
-    const tracked = sending
-      .catch((error: unknown) => this.logger.error({ msg: 'command not sent', error: String(error) }))
-      .finally(() => this.sending.delete(tracked));
-    this.sending.add(tracked);
-  }
-}
-
-function refuseBadParams(params: Readonly<Record<string, Json>>, link: DeviceLink): void {
-  if (Buffer.byteLength(JSON.stringify(params)) > MAX_PARAMS_BYTES) {
-    throw badParams(`params may have at most ${MAX_PARAMS_BYTES} bytes as JSON`);
-  }
-  if (link === 'foreign' && Object.hasOwn(params, 'command')) {
-    throw badParams('params may not hold "command": this device gets the command under that name');
-  }
-}
-
-function badParams(detail: string): Error {
-  return ControlErrors.BAD_COMMAND(`${detail}.`, { errors: [{ pointer: '/params', detail, code: 'BAD_PARAMS' }] });
 }

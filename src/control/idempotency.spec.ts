@@ -5,8 +5,8 @@ const RANDOM = 'tcx1v0q9m3b7z5k2j8h4f';
 
 describe('The key of a request', () => {
   it('is the given one, whatever the request is', () => {
-    expect(serviceKey('k', { id: RANDOM, mayRepeat: true }, {})).toEqual({ caller: 'services', key: 'k' });
-    expect(serviceKey('k', { id: null, mayRepeat: false }, {})).toEqual({ caller: 'services', key: 'k' });
+    expect(serviceKey('k', { id: RANDOM, mayRepeat: true }, {})).toMatchObject({ caller: 'services', key: 'k' });
+    expect(serviceKey('k', { id: null, mayRepeat: false }, {})).toMatchObject({ caller: 'services', key: 'k' });
   });
 
   it('is made of the random id and the body where a broker may deliver it again, apart from the given ones', () => {

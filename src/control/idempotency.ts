@@ -8,10 +8,11 @@ export const KEY_KEPT_MS = 86_400_000;
 /** 1 to 255 printable characters. */
 export const IDEMPOTENCY_KEY = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}\uFFFD\p{Noncharacter_Code_Point}]{1,255}$/u;
 
-/** Under what a request is remembered, so that a repeat gets the same command; keys of different callers are different keys. */
+/** Under what a request is remembered, so that a repeat gets the same command; keys of different callers are different keys. `content` is what a repeat must be equal in. */
 export interface RequestKey {
   readonly caller: string;
   readonly key: string;
+  readonly content: Json;
 }
 
 /** A key with the hash of the request that it came with. */
@@ -43,7 +44,7 @@ export function serviceKey(
   { id, mayRepeat }: KeylessRequest,
   body: Json,
 ): RequestKey | null {
-  if (given !== undefined) return { caller: 'services', key: given };
+  if (given !== undefined) return { caller: 'services', key: given, content: body };
   if (!mayRepeat || id === null || id.length < SHORTEST_RANDOM_ID) return null;
-  return { caller: 'services:request', key: `${id} ${fingerprintOf(body)}` };
+  return { caller: 'services:request', key: `${id} ${fingerprintOf(body)}`, content: body };
 }

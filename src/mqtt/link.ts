@@ -38,6 +38,16 @@ export interface LinkCapabilities {
   readonly sessionsSurviveRestart: boolean | null;
 }
 
+/** Which devices listen for their commands; only a broker in this process can tell. */
+export interface Listeners {
+  /** True while a live connection has a granted subscription that names the device literally and covers all of its `down/commands/`. */
+  has(deviceId: string): boolean;
+  /** True while a client is connected under this id. */
+  isConnected(clientId: string): boolean;
+  /** Calls back each time that a connection's first such subscription has taken effect. Returns what ends it. */
+  onListening(listener: (deviceId: string) => void): () => void;
+}
+
 /** The one thing the transport knows of a broker. Two links implement it: the embedded broker and an external one. */
 export abstract class MqttLink {
   abstract readonly status: LinkStatus;
@@ -47,6 +57,8 @@ export abstract class MqttLink {
   abstract readonly clients: number | null;
   /** Where clients reach the broker, such as `mqtt://127.0.0.1:1883`; known once started. */
   abstract readonly urls: readonly string[];
+  /** Who listens for commands, or null where the broker does not tell. */
+  abstract readonly listeners: Listeners | null;
   /** Opens the link. Every message that matches one of `filters` is handed to `deliver`. Rejects with a message that says what to do. */
   abstract start(filters: readonly string[], deliver: (delivery: Delivery) => void): Promise<void>;
   /** Resolves once the broker accepted the message (and, where it is embedded and a filter of ours matches, our own handlers committed it). */

@@ -19,9 +19,24 @@ export interface TopicMessage extends InboundMessage {
   readonly arrival: number;
 }
 
+/** What an MQTT 5 publish says besides its payload [MQTT 5, 3.3.2.3]; left out where the broker speaks 3.1.1. */
+export interface PublishProperties {
+  readonly contentType: string;
+  readonly responseTopic: string;
+  readonly correlationData: string;
+  /** Seconds after which the broker drops it undelivered. */
+  readonly messageExpiry: number;
+}
+
 export interface OutboundMessage {
   readonly topic: string;
   readonly payload: Buffer | string;
   readonly qos: 0 | 1 | 2;
   readonly retain?: boolean;
+  readonly properties?: PublishProperties;
+  /**
+   * Called at most once, when the client with that id has acknowledged this very publish; only where the broker can tell
+   * (LinkCapabilities.delivered). May come before `publish` resolves.
+   */
+  readonly receipt?: { readonly clientId: string; onAcknowledged(): void };
 }

@@ -2,12 +2,13 @@ import { defineErrors } from '../common/errors.js';
 
 /** Errors of what is asked about readings. */
 export const SensorErrors = defineErrors({
-  BAD_RANGE: { status: 400, title: 'The interval ends before it begins' },
   DEVICE_UNKNOWN: { status: 404, title: 'There is no such device' },
 });
 
 /** Every code a message or one item of it can be rejected with, and what it means; docs/telemetry.md is held to it by a test. */
 export const REJECT_CODES = {
+  BAD_ANSWER:
+    'An answer to a command cannot be read, or that command was never sent to this device; see docs/commands.md.',
   UNKNOWN_TOPIC: 'Nothing reads this topic below `up/`.',
   BAD_DEVICE_ID: 'The level of the topic that names the device is no device id.',
   PAYLOAD_TOO_LARGE: 'The payload is larger than 256 KiB.',

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { decodeCursor, encodeCursor, type Page, pageOf } from '../common/cursor.js';
+import { refuseBackwards } from '../common/interval.js';
 import { RetentionConfig } from '../config/retention.config.js';
 import { Database } from '../storage/database.js';
 import type { Lane } from '../storage/log.js';
@@ -115,10 +116,7 @@ export class SensorService {
     maxBytes: number | null,
   ): Promise<Page<ReadingResource>> {
     const { deviceId, from, to, order } = query;
-    if (from !== null && to !== null && from > to) {
-      const detail = 'from must not be later than to';
-      throw SensorErrors.BAD_RANGE(`${detail}.`, { errors: [{ parameter: 'from', detail, code: 'BAD_RANGE' }] });
-    }
+    refuseBackwards(from, to);
     const metrics = query.metrics && [...new Set(query.metrics)].toSorted();
     const scope = { list: 'readings', deviceId, metrics, from, to, order };
     const after = cursor === null ? null : decodeCursor(cursor, scope);

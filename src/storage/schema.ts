@@ -16,7 +16,6 @@ export interface Schema {
   messages: MessageTable;
   retained: RetainedTable;
   commands: CommandTable;
-  command_history: CommandHistoryTable;
   idempotency_keys: IdempotencyKeyTable;
   leases: LeaseTable;
 }
@@ -27,10 +26,19 @@ interface SequenceTable {
   next: number;
 }
 
+/**
+ * Primary key `id`. `online`, `session`: as the last `up/status` said (null: none has), at `status_at`; `last_seen`: any sign of
+ * life; `polled_at`: the last time that it asked for commands over HTTP.
+ */
 interface DeviceTable {
   id: string;
   link: DeviceLink;
   created_at: number;
+  online: number | null;
+  session: string | null;
+  status_at: number | null;
+  last_seen: number | null;
+  polled_at: number | null;
 }
 
 /** Primary key `position`; unique (device_id, ts, key). `key` is `<kind letter>:<key>`: `t` id-ts, `i` id, `s` seq, `h` hash, `u` unique. */
@@ -125,7 +133,10 @@ interface RetainedTable {
   qos: number;
 }
 
-/** Contract section 6. Primary key `seq`, unique `id`. */
+/**
+ * Contract section 6. Primary key `seq`, unique `id`. `version` rises with every change; `due_at` is when the dispatcher is to
+ * look at it (null: it is final); `history`: JSON array of {status, at, attempt?, by?}.
+ */
 interface CommandTable {
   seq: Generated<number>;
   id: string;
@@ -153,16 +164,11 @@ interface CommandTable {
   result: string | null;
   error: string | null;
   late_result: string | null;
-}
-
-/** One entry per change of status. Primary key (command_id, n). */
-interface CommandHistoryTable {
-  command_id: string;
-  n: number;
-  status: string;
-  at: number;
-  attempt: number | null;
-  by: string | null;
+  version: Generated<number>;
+  superseded: Generated<number>;
+  last_attempt_at: number | null;
+  due_at: number | null;
+  history: Generated<string>;
 }
 
 /** Keys of requests that may be repeated, kept 24 h. Primary key (caller, key). `fingerprint`: hash of the request that it came with. */

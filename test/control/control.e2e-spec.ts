@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { COMMAND_DEFAULTS } from '../../src/control/command.js';
 import { ControlService } from '../../src/control/control.service.js';
 import { MqttPublisher } from '../../src/mqtt/publisher.js';
 import { createTestApp, type TestApp } from '../support/app.js';
@@ -178,7 +179,9 @@ describe('GET /v1/commands/{id}', () => {
     const first = await createTestApp({}, `${signalbox.dataDir}-stop`);
     const service = first.app.get(ControlService);
     const commands = await Promise.all(
-      Array.from({ length: 300 }, () => service.send({ deviceId: 'device', type: 'X', params: {} })),
+      Array.from({ length: 300 }, (_, i) =>
+        service.send({ ...COMMAND_DEFAULTS, deviceId: `device-${i % 3}`, type: 'X' }, { unseen: 'foreign' }),
+      ),
     );
     // At this moment all 300 are committed and on their way.
     await first.close();

@@ -1,14 +1,21 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { newId } from '../../src/common/ids.js';
 import { TopicConfig } from '../../src/config/topic.config.js';
+import { COMMAND_DEFAULTS } from '../../src/control/command.js';
+import { CommandDispatcher } from '../../src/control/command.dispatcher.js';
+import { CommandJournal } from '../../src/control/command.journal.js';
 import { CommandRepository } from '../../src/control/command.repository.js';
+import { CommandSender } from '../../src/control/command.sender.js';
+import { CommandWaiter } from '../../src/control/command.waiter.js';
+import { CommandWire } from '../../src/control/command.wire.js';
 import { ControlService } from '../../src/control/control.service.js';
 import { DeviceService } from '../../src/device/device.service.js';
+import { MqttLink } from '../../src/mqtt/link.js';
 import { MqttPublisher } from '../../src/mqtt/publisher.js';
 import { createTestApp, type TestApp } from '../support/app.js';
 import { eventually } from '../support/eventually.js';
 import { get } from '../support/http.js';
-import { connectMqtt, listenTo } from '../support/mqtt.js';
+import { connectDevice, connectMqtt, listenTo } from '../support/mqtt.js';
 import { NestClient } from './nest-client.js';
 import { publishStored } from './stored.js';
 
@@ -50,6 +57,19 @@ async function nativeDevice(deviceId: string) {
   const listener = await listenTo(device, `devices/${deviceId}/down/commands/+`);
   await publishStored(signalbox, device, deviceId, { t: 1 });
   return { ...listener, end: () => device.endAsync() };
+}
+
+/** A control service that shares the database and the broker with that of the application, and nothing else. */
+function secondService({ app, database }: TestApp): { readonly replica: ControlService; stop(): void } {
+  const [devices, link] = [app.get(DeviceService), app.get(MqttLink)];
+  const commands = new CommandRepository(database);
+  const journal = new CommandJournal(commands);
+  const wire = new CommandWire(app.get(TopicConfig));
+  const sender = new CommandSender(commands, journal, devices, wire, app.get(MqttPublisher), link);
+  const dispatcher = new CommandDispatcher(commands, journal, sender, devices, link);
+  const waiter = new CommandWaiter(commands, journal, database);
+  const replica = new ControlService(commands, journal, dispatcher, sender, waiter, wire, devices);
+  return { replica, stop: () => dispatcher.onModuleDestroy() };
 }
 
 describe('services/control/send and get', () => {
@@ -94,7 +114,11 @@ describe('services/control/send and get', () => {
   });
 
   it('refuse what cannot be a command for that device with BAD_COMMAND', async () => {
-    const data = { deviceId: newDevice(), type: 'X', params: { command: 'Y' } };
+    const foreign = newDevice();
+    const device = await connectDevice(signalbox.mqttUrl);
+    await device.publish(`poc/${foreign}/sensor`, '{"t": 1}');
+    await device.end();
+    const data = { deviceId: foreign, type: 'X', params: { command: 'Y' } };
     expect(await service.refused('services/control/send', data)).toMatchObject({ code: 'BAD_COMMAND', status: 400 });
     const large = { deviceId: newDevice(), type: 'X', params: { text: 'x'.repeat(32_768) } };
     expect(await service.refused('services/control/send', large)).toMatchObject({ errors: [{ pointer: '/params' }] });
@@ -143,7 +167,7 @@ describe('An idempotencyKey', () => {
 
   it('is not kept by a create that was refused', async () => {
     const idempotencyKey = newId();
-    const bad = { deviceId: newDevice(), type: 'X', params: { command: 'Y' }, idempotencyKey };
+    const bad = { deviceId: newDevice(), type: 'X', params: { text: 'x'.repeat(32_768) }, idempotencyKey };
     await service.refused('services/control/send', bad);
     await send({ ...bad, params: {} });
   });
@@ -151,21 +175,20 @@ describe('An idempotencyKey', () => {
   it('makes one command and one publish of 100 requests at once, and of two replicas', async () => {
     const deviceId = newDevice();
     const device = await nativeDevice(deviceId);
-    const { app, database } = signalbox;
     // A second service on the same database shares nothing else with the first, as another replica does.
-    const replica = new ControlService(
-      new CommandRepository(database),
-      app.get(DeviceService),
-      app.get(MqttPublisher),
-      app.get(TopicConfig),
-    );
+    const { replica, stop } = secondService(signalbox);
     const request = { deviceId, type: 'X', params: {} };
     const idempotencyKey = newId();
     const answers = await Promise.all(
       Array.from({ length: 100 }, async (_, i) =>
         i % 2
           ? (await send({ ...request, idempotencyKey })).id
-          : (await replica.send(request, { caller: 'services', key: idempotencyKey })).command.id,
+          : (
+              await replica.send(
+                { ...COMMAND_DEFAULTS, ...request },
+                { key: { caller: 'services', key: idempotencyKey, content: request } },
+              )
+            ).command.id,
       ),
     );
     expect(new Set(answers).size).toBe(1);
@@ -174,6 +197,7 @@ describe('An idempotencyKey', () => {
     const last = await send({ ...request, type: 'LAST' });
     await device.next('the last command', ({ topic }) => topic.endsWith(last.id));
     expect(device.received.map(({ topic }) => topic.split('/').at(-1))).toEqual([answers[0], last.id]);
+    stop();
     await device.end();
   });
 

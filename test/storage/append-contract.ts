@@ -163,7 +163,11 @@ export function itAppends(open: () => TestDatabase): void {
     const deviceId = newDevice();
     const linkAfter = async (link: NewReading['link']) => {
       await open().database.appendReadings([reading({ deviceId, link })]);
-      return open().database.point.selectFrom('devices').selectAll().where('id', '=', deviceId).execute();
+      return open()
+        .database.point.selectFrom('devices')
+        .select(['id', 'link', 'created_at'])
+        .where('id', '=', deviceId)
+        .execute();
     };
     const created_at = T + 20;
     expect(await linkAfter('foreign')).toEqual([{ id: deviceId, link: 'foreign', created_at }]);

@@ -55,6 +55,7 @@ const CAPABILITIES: LinkCapabilities = {
 /** The embedded broker: aedes in this process behind a TCP listener, guarded and bounded. */
 export class EmbeddedLink extends MqttLink {
   override readonly capabilities = CAPABILITIES;
+  override readonly listeners = null;
   private state: LinkStatus = 'starting';
   private address: string | null = null;
   private readonly connections = new WeakMap<Client, Connection>();

@@ -23,6 +23,7 @@ const START_MS = 5_000;
  */
 export class ExternalLink extends MqttLink {
   override readonly clients = null;
+  override readonly listeners = null;
   override readonly urls: readonly string[];
   private readonly line: Line;
   private readonly journal: Journal;

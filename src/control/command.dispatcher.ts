@@ -1,0 +1,155 @@
+import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { LimitedLog } from '../common/limited-log.js';
+import { DeviceService } from '../device/device.service.js';
+import { MqttLink } from '../mqtt/link.js';
+import type { Command } from './command.js';
+import { CommandJournal } from './command.journal.js';
+import { COMMAND_RANK, dueAt, endOf } from './command.machine.js';
+import { CommandRepository } from './command.repository.js';
+import { CommandSender, type Sending } from './command.sender.js';
+
+/** How often a replica looks for what is due although nothing here is, because another may have died over it, in milliseconds. */
+const LOOK_MS = 1_000;
+const DUE_AT_ONCE = 100;
+/** When a command is looked at again that could not be sent: its device is away, silent or busy with another. */
+const AGAIN_MS = { soon: 5_000, late: 60_000 };
+
+/**
+ * Brings commands on in time: sends what is due, ends what is over, and sends what waits when a device begins to listen or
+ * its queue moves. What is due are rows, so a restart or another replica goes on where one ended.
+ */
+@Injectable()
+export class CommandDispatcher implements OnApplicationBootstrap, OnModuleDestroy {
+  private readonly log = new LimitedLog(new Logger(CommandDispatcher.name));
+  private readonly endings: (() => void)[] = [];
+  private timer: NodeJS.Timeout | undefined;
+  private nextLook = Infinity;
+  private looking = false;
+  private stopped = false;
+
+  constructor(
+    private readonly commands: CommandRepository,
+    private readonly journal: CommandJournal,
+    private readonly sender: CommandSender,
+    private readonly devices: DeviceService,
+    private readonly link: MqttLink,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.endings.push(
+      this.journal.onChange((after, before) => this.onChange(after, before)),
+      this.devices.onListening((deviceId) => void this.onListening(deviceId)),
+    );
+    this.lookAt(Date.now());
+  }
+
+  onModuleDestroy(): void {
+    this.stopped = true;
+    for (const end of this.endings) end();
+    clearTimeout(this.timer);
+  }
+
+  /** A command that has just been stored here. */
+  begin(command: Command): void {
+    this.lookAt(command.expiresAt);
+    void this.sender.send(command);
+  }
+
+  /** Sends what the device has not answered, oldest first and at most `max`; resolves with how many of them it gets now. */
+  async sendPending(deviceId: string, max: number): Promise<number> {
+    let sent = 0;
+    for (const command of await this.commands.openOf(deviceId)) {
+      if (sent === max) break;
+      if ((await this.sender.send(command)) === 'sent' || this.sender.isPublishing(command.id)) sent++;
+    }
+    return sent;
+  }
+
+  private async onListening(deviceId: string): Promise<void> {
+    try {
+      for (const command of await this.commands.openOf(deviceId)) {
+        if (this.stopped) return;
+        if (command.cancelRequestedAt === null) await this.sender.send(command);
+        else await this.sender.sendCancelNotice(command);
+      }
+    } catch (error) {
+      this.log.warn('listening', () => ({ msg: 'commands not looked at', deviceId, error: String(error) }));
+    }
+  }
+
+  private onChange(after: Command, before: Command): void {
+    const due = dueAt(after);
+    if (due !== null) this.lookAt(due);
+    if (after.order === 'fifo' && isOutOfTheWay(after) && !isOutOfTheWay(before))
+      void this.advanceQueue(after.deviceId);
+  }
+
+  /** The head of a device's queue is out of the way. */
+  private async advanceQueue(deviceId: string): Promise<void> {
+    try {
+      const open = await this.commands.openOf(deviceId);
+      const head = open.find((command) => command.order === 'fifo' && !isOutOfTheWay(command));
+      if (head?.attempts === 0 && !this.stopped) await this.sender.send(head);
+    } catch (error) {
+      this.log.warn('queue', () => ({ msg: 'queue not advanced', deviceId, error: String(error) }));
+    }
+  }
+
+  private lookAt(time: number): void {
+    if (this.stopped || time >= this.nextLook) return;
+    this.nextLook = time;
+    clearTimeout(this.timer);
+    const wait = Math.min(Math.max(0, time - Date.now()), LOOK_MS);
+    this.timer = setTimeout(() => void this.look(), wait);
+  }
+
+  private async look(): Promise<void> {
+    if (this.looking) return;
+    this.looking = true;
+    this.nextLook = Infinity;
+    let next = Date.now() + LOOK_MS;
+    try {
+      await this.workOff();
+      next = Math.min(next, (await this.commands.nextDue(Date.now())) ?? Infinity);
+    } catch (error) {
+      this.log.warn('look', () => ({ msg: 'due commands not looked at', error: String(error) }));
+    } finally {
+      this.looking = false;
+      // What was asked for meanwhile has not found its timer.
+      const asked = this.nextLook;
+      this.nextLook = Infinity;
+      this.lookAt(Math.min(next, asked));
+    }
+  }
+
+  private async workOff(): Promise<void> {
+    for (;;) {
+      const due = await this.commands.due(Date.now(), DUE_AT_ONCE);
+      await Promise.all(due.map((command) => this.bringOn(command)));
+      if (due.length < DUE_AT_ONCE || this.stopped) return;
+    }
+  }
+
+  private async bringOn(command: Command): Promise<void> {
+    if (Date.now() >= endOf(command)) {
+      await this.journal.enter(command.id, () => ({ kind: 'clock', at: Date.now() }), command);
+      return;
+    }
+    const sending = await this.sender.send(command);
+    if (sending !== 'sent') await this.commands.park(command, await this.againAt(command, sending));
+  }
+
+  /** The embedded broker tells when a device comes; elsewhere a look now and then finds what a replica that died did not see. */
+  private async againAt(command: Command, sending: Sending): Promise<number> {
+    const end = endOf(command);
+    if (sending === 'never') return end;
+    const { listens } = await this.devices.presenceOf(command.deviceId);
+    if (sending === 'unheard' && !listens && this.link.listeners) return end;
+    return Math.min(end, Date.now() + (listens && sending !== 'behind' ? AGAIN_MS.soon : AGAIN_MS.late));
+  }
+}
+
+/** The next command of a device's queue may go. */
+function isOutOfTheWay({ final, status }: Command): boolean {
+  return final || COMMAND_RANK[status] >= COMMAND_RANK.ACKED;
+}

@@ -1,0 +1,96 @@
+import { Injectable } from '@nestjs/common';
+import { type Command, evolve } from './command.js';
+import type { CommandEvent } from './command.machine.js';
+import { CommandRepository } from './command.repository.js';
+
+/** Tells what happened, from the command as it is; null where nothing did. */
+export type Observation = (command: Command) => CommandEvent | null;
+
+/** What became of an observation: the command behind it, and whether that changed. Null: there is no such command. */
+export interface Entry {
+  readonly command: Command;
+  readonly changed: boolean;
+}
+
+type ChangeListener = (after: Command, before: Command) => void;
+
+interface Waiting {
+  readonly observe: Observation;
+  readonly resolve: (entry: Entry | null) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Where everything that happens to a command is entered: one observation after the other for each command, in the order in
+ * which they are handed in, and those that come while another is being stored together with the next. The version of the row
+ * keeps replicas from overwriting each other.
+ */
+@Injectable()
+export class CommandJournal {
+  private readonly lanes = new Map<string, Waiting[]>();
+  private readonly listeners = new Set<ChangeListener>();
+
+  constructor(private readonly commands: CommandRepository) {}
+
+  /** Calls back after the commit of every change that this replica makes. Returns what ends it. */
+  onChange(listener: ChangeListener): () => void {
+    this.listeners.add(listener);
+    return () => void this.listeners.delete(listener);
+  }
+
+  /**
+   * Enters what happened to the command with this id; resolves after the commit. `known` saves reading what was read just
+   * now. Rejects with STORAGE_UNAVAILABLE, and nothing has happened then.
+   */
+  enter(id: string, observe: Observation, known: Command | null = null): Promise<Entry | null> {
+    return new Promise((resolve, reject) => {
+      const waiting = { observe, resolve, reject };
+      const lane = this.lanes.get(id);
+      if (lane) lane.push(waiting);
+      else {
+        this.lanes.set(id, [waiting]);
+        void this.work(id, known);
+      }
+    });
+  }
+
+  private async work(id: string, known: Command | null): Promise<void> {
+    const lane = this.lanes.get(id)!;
+    let command = known;
+    while (lane.length > 0) {
+      const batch = lane.splice(0);
+      try {
+        command = await this.store(id, batch, command);
+      } catch (error) {
+        command = null;
+        for (const { reject } of batch) reject(error);
+      }
+    }
+    this.lanes.delete(id);
+  }
+
+  /** Stores all that a batch makes of the command, again from what is there where another replica was faster. */
+  private async store(id: string, batch: readonly Waiting[], known: Command | null): Promise<Command | null> {
+    for (let before = known ?? (await this.commands.find(id)); ; before = await this.commands.find(id)) {
+      if (before === null) {
+        for (const { resolve } of batch) resolve(null);
+        return null;
+      }
+      const entries: Entry[] = [];
+      let after = before;
+      for (const { observe } of batch) {
+        const event = observe(after);
+        const next = event && evolve(after, event);
+        after = next ?? after;
+        entries.push({ command: after, changed: next !== null });
+      }
+      if (after !== before && !(await this.commands.save(after))) continue;
+      const stored = after === before ? before : { ...after, version: before.version + 1 };
+      for (const [i, { resolve }] of batch.entries()) {
+        resolve({ ...entries[i]!, command: { ...entries[i]!.command, version: stored.version } });
+      }
+      if (after !== before) for (const listener of this.listeners) listener(stored, before);
+      return stored;
+    }
+  }
+}

@@ -1,0 +1,158 @@
+import { type BeforeApplicationShutdown, Injectable, Logger } from '@nestjs/common';
+import { LimitedLog } from '../common/limited-log.js';
+import { DeviceService } from '../device/device.service.js';
+import { MqttLink } from '../mqtt/link.js';
+import { MqttPublisher } from '../mqtt/publisher.js';
+import type { Command } from './command.js';
+import { CommandJournal } from './command.journal.js';
+import { maySend } from './command.machine.js';
+import { CommandRepository } from './command.repository.js';
+import { CommandWire } from './command.wire.js';
+
+/**
+ * What came of the wish to send a command: it went out; another is sending it, or the broker did not take it; its device does
+ * not listen; another of its queue goes first; or it is not to be sent any more.
+ */
+export type Sending = 'sent' | 'not this time' | 'unheard' | 'behind' | 'never';
+
+/** How long a stop waits for sends that hang, because the database or the broker does. */
+const STOP_WAIT_MS = 3_000;
+
+/**
+ * Sends commands: counts the attempt, commits that, publishes, and enters what the broker and the device's client say of it.
+ * The committed attempt is the claim: of several replicas that want to send the same, one gets it.
+ */
+@Injectable()
+export class CommandSender implements BeforeApplicationShutdown {
+  private readonly log = new LimitedLog(new Logger(CommandSender.name));
+  private readonly publishing = new Map<string, Promise<void>>();
+  /** All that has begun here and is not stored yet. */
+  private readonly active = new Set<Promise<unknown>>();
+
+  constructor(
+    private readonly commands: CommandRepository,
+    private readonly journal: CommandJournal,
+    private readonly devices: DeviceService,
+    private readonly wire: CommandWire,
+    private readonly publisher: MqttPublisher,
+    private readonly link: MqttLink,
+  ) {}
+
+  /**
+   * Sends the command if it may be sent now: the device listens, has shown life since the last attempt, and nothing that must
+   * go before it is open. Never rejects: what fails is logged, and the command is due again.
+   */
+  send(command: Command): Promise<Sending> {
+    const sending = this.trySend(command).catch((error: unknown): Sending => {
+      this.log.warn('send', () => ({ msg: 'command not sent', id: command.id, error: String(error) }));
+      return 'not this time';
+    });
+    this.track(sending);
+    return sending;
+  }
+
+  /** True while an attempt is on its way to the broker from here. */
+  isPublishing(id: string): boolean {
+    return this.publishing.has(id);
+  }
+
+  /** Resolves when no attempt of this command is on its way to the broker from here. */
+  async settled(id: string): Promise<void> {
+    await this.publishing.get(id)?.catch(() => undefined);
+  }
+
+  /**
+   * Counts an attempt and resolves after the commit with the command as it is to be carried; null where it may not begin, or
+   * another was faster, on whichever replica.
+   */
+  async begin(command: Command): Promise<Command | null> {
+    const entry = await this.journal.enter(
+      command.id,
+      ({ attempts }) => (attempts === command.attempts ? { kind: 'attempt', at: Date.now() } : null),
+      command,
+    );
+    return entry?.changed ? entry.command : null;
+  }
+
+  /** True where something newer has taken its place; that is entered then. */
+  async isSuperseded(command: Command): Promise<boolean> {
+    if (!(await this.commands.isSuperseded(command))) return false;
+    await this.journal.enter(command.id, () => ({ kind: 'supersede', at: Date.now() }));
+    return true;
+  }
+
+  /** True where an older command of its queue goes first. */
+  async isBehind(command: Command): Promise<boolean> {
+    return command.order === 'fifo' && this.commands.isBehindAnother(command);
+  }
+
+  /** The device was handed the attempt that has begun: by the broker, or as an answer to its request. Never rejects. */
+  carried({ id, attempts: attempt }: Command): void {
+    this.track(this.journal.enter(id, () => ({ kind: 'sent', at: Date.now(), attempt })));
+  }
+
+  /** Tells the device that a command is no longer wanted. Never rejects: a device that did not hear of it may still say so. */
+  async sendCancelNotice(command: Command): Promise<void> {
+    const notice = this.wire.cancelNotice(command);
+    if (!notice) return;
+    await this.publisher.publish(notice).catch((error: unknown) => {
+      this.log.warn('notice', () => ({ msg: 'cancel notice not sent', id: command.id, error: String(error) }));
+    });
+  }
+
+  /** Tells a device that asked how many commands were sent to it. Never rejects. */
+  async sendCount(deviceId: string, count: number): Promise<void> {
+    await this.publisher.publish(this.wire.pending(deviceId, count)).catch((error: unknown) => {
+      this.log.warn('count', () => ({ msg: 'number of commands not sent', deviceId, error: String(error) }));
+    });
+  }
+
+  /** A stop waits up to 3 s until every send that has begun is recorded, while broker and database are still there. */
+  async beforeApplicationShutdown(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, STOP_WAIT_MS)));
+    const all = async (): Promise<void> => {
+      while (this.active.size > 0) await Promise.all(this.active);
+    };
+    await Promise.race([all(), late]);
+    clearTimeout(timer);
+  }
+
+  private async trySend(command: Command): Promise<Sending> {
+    const topic = this.wire.topicOf(command);
+    if (topic === null || !maySend(command, Date.now())) return 'never';
+    if (this.link.status !== 'up' || !(await this.isHeard(command))) return 'unheard';
+    if (await this.isSuperseded(command)) return 'never';
+    if (await this.isBehind(command)) return 'behind';
+    const begun = await this.begin(command);
+    if (!begun) return 'not this time';
+    const publishing = this.publish(begun, topic).finally(() => {
+      if (this.publishing.get(begun.id) === publishing) this.publishing.delete(begun.id);
+    });
+    this.publishing.set(begun.id, publishing);
+    await publishing;
+    return 'sent';
+  }
+
+  private async publish(begun: Command, topic: string): Promise<void> {
+    const { id, attempts: attempt } = begun;
+    const onAcknowledged = (): void =>
+      this.track(this.journal.enter(id, () => ({ kind: 'delivered', at: Date.now(), attempt })));
+    await this.publisher.publish(this.wire.message(begun, topic, Date.now(), onAcknowledged));
+    this.carried(begun);
+  }
+
+  /** Foreign topics have no presence: whoever listens there, listens. */
+  private async isHeard({ deviceId, link, attempts, lastAttemptAt }: Command): Promise<boolean> {
+    if (link === 'foreign') return true;
+    const { listens, state, lastSeen } = await this.devices.presenceOf(deviceId);
+    return listens && (attempts === 0 || state === 'online' || (lastSeen ?? 0) > lastAttemptAt!);
+  }
+
+  private track(work: Promise<unknown>): void {
+    const tracked = work
+      .catch((error: unknown) => this.log.warn('enter', () => ({ msg: 'command not updated', error: String(error) })))
+      .finally(() => this.active.delete(tracked));
+    this.active.add(tracked);
+  }
+}

@@ -1,0 +1,39 @@
+import type { Migration } from '../migration.js';
+
+/**
+ * What the fate of a command needs: a version that guards every change, when something is due, and its history as part of the
+ * row, so that a change is one statement. Of devices: what they last said of themselves, and when they were heard.
+ */
+export const commandFates: Migration = {
+  version: 4,
+  name: 'command-fates',
+  sql: `
+    alter table commands add column version integer not null default 0;
+    alter table commands add column superseded integer not null default 0 check (superseded in (0, 1));
+    alter table commands add column last_attempt_at integer;
+    alter table commands add column due_at integer;
+    alter table commands drop column progress;
+    alter table commands add column progress real;
+    alter table commands add column history text not null default '[]';
+    update commands set
+      history = (select json_group_array(json_object('status', h.status, 'at', h.at, 'attempt', h.attempt))
+        from (select * from command_history where command_id = commands.id order by n) h),
+      due_at = case when final = 0 then expires_at end;
+    drop table command_history;
+
+    drop index commands_open;
+    drop index commands_device;
+    drop index commands_due;
+    drop index commands_age;
+    create index commands_open on commands (device_id, seq) where final = 0;
+    create index commands_due on commands (due_at) where final = 0;
+    create index commands_device on commands (device_id, created_at, seq);
+    create index commands_created on commands (created_at, seq);
+
+    alter table devices add column online integer check (online in (0, 1));
+    alter table devices add column session text;
+    alter table devices add column status_at integer;
+    alter table devices add column last_seen integer;
+    alter table devices add column polled_at integer;
+  `,
+};
