@@ -57,12 +57,14 @@ export class CommandDispatcher implements OnApplicationBootstrap, OnModuleDestro
 
   /** Sends what the device has not answered, oldest first and at most `max`; resolves with how many of them it gets now. */
   async sendPending(deviceId: string, max: number): Promise<number> {
-    let sent = 0;
+    const sent: string[] = [];
     for (const command of await this.commands.openOf(deviceId)) {
-      if (sent === max) break;
-      if ((await this.sender.send(command)) === 'sent' || this.sender.isPublishing(command.id)) sent++;
+      if (sent.length === max) break;
+      const sending = await this.sender.send(command);
+      if (sending === 'sent' || this.sender.isPublishing(command.id)) sent.push(command.id);
     }
-    return sent;
+    await Promise.all(sent.map((id) => this.sender.settled(id)));
+    return sent.length;
   }
 
   private async onListening(deviceId: string): Promise<void> {

@@ -10,8 +10,8 @@ import { CommandRepository } from './command.repository.js';
 import { CommandWire } from './command.wire.js';
 
 /**
- * What came of the wish to send a command: it went out; another is sending it, or the broker did not take it; its device does
- * not listen; another of its queue goes first; or it is not to be sent any more.
+ * What came of the wish to send a command: it is on its way to the broker; another is sending it; its device does not listen;
+ * another of its queue goes first; or it is not to be sent any more.
  */
 export type Sending = 'sent' | 'not this time' | 'unheard' | 'behind' | 'never';
 
@@ -40,7 +40,8 @@ export class CommandSender implements BeforeApplicationShutdown {
 
   /**
    * Sends the command if it may be sent now: the device listens, has shown life since the last attempt, and nothing that must
-   * go before it is open. Never rejects: what fails is logged, and the command is due again.
+   * go before it is open. Resolves before the broker has answered. Never rejects: what fails is logged, and the command is due
+   * again.
    */
   send(command: Command): Promise<Sending> {
     const sending = this.trySend(command).catch((error: unknown): Sending => {
@@ -130,7 +131,7 @@ export class CommandSender implements BeforeApplicationShutdown {
       if (this.publishing.get(begun.id) === publishing) this.publishing.delete(begun.id);
     });
     this.publishing.set(begun.id, publishing);
-    await publishing;
+    this.track(publishing);
     return 'sent';
   }
 
@@ -151,7 +152,7 @@ export class CommandSender implements BeforeApplicationShutdown {
 
   private track(work: Promise<unknown>): void {
     const tracked = work
-      .catch((error: unknown) => this.log.warn('enter', () => ({ msg: 'command not updated', error: String(error) })))
+      .catch((error: unknown) => this.log.warn('work', () => ({ msg: 'command not sent or not updated', error: String(error) })))
       .finally(() => this.active.delete(tracked));
     this.active.add(tracked);
   }
