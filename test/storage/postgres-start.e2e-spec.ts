@@ -12,6 +12,7 @@ import { type Postgres, query, startPostgres } from '../support/postgres.js';
 import { temporaryDirectory } from '../support/process.js';
 import { describeWith, freePort } from '../support/services.js';
 import { openPostgres } from './postgres.js';
+import { COMMANDS_KEPT, commandsIn, OLD_COMMANDS } from './old-commands.js';
 import { reading } from './test-database.js';
 
 Logger.overrideLogger(false);
@@ -78,6 +79,18 @@ describeWith(['postgres'], 'PostgreSQL at its start', () => {
     expect(await query(url, 'select version, name from schema_version order by version')).toEqual(
       migrations.map(({ version, name }) => ({ version, name })),
     );
+  });
+
+  it('keeps the commands of a database of schema version 3, with their history', async () => {
+    const old = [
+      ...migrations.slice(0, 3).map(({ sql: step }) => step),
+      `create table schema_version (program text not null, version integer not null, name text not null,
+        applied_at timestamptz not null default now(), primary key (program, version))`,
+      `insert into schema_version (program, version, name) values ('signalbox', 3, 'replicas')`,
+      ...OLD_COMMANDS,
+    ];
+    for (const statement of old) await query(url, statement);
+    expect(await commandsIn(await open())).toEqual(COMMANDS_KEPT);
   });
 
   it('leaves the database as it was where a migration fails', async () => {

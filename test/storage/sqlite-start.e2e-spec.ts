@@ -8,6 +8,7 @@ import { migrations } from '../../src/storage/migrations/sqlite/list.js';
 import { temporaryDirectory } from '../support/process.js';
 import { AppendingProcess } from './appending-process.js';
 import { openSqlite, sqliteIn } from './sqlite.js';
+import { COMMANDS_KEPT, commandsIn, OLD_COMMANDS } from './old-commands.js';
 import { reading } from './test-database.js';
 
 Logger.overrideLogger(false);
@@ -167,6 +168,15 @@ describe('SQLite at its start', () => {
     expect(backup.pragma('user_version', { simple: true })).toBe(1);
     expect(backup.prepare('select id from devices').pluck().all()).toEqual(['old']);
     backup.close();
+  });
+
+  it('keeps the commands of a file of schema version 3, with their history', async () => {
+    craft(
+      ...migrations.slice(0, 3).map(({ sql }) => sql),
+      'pragma application_id = 0x53424f58; pragma user_version = 3',
+      ...OLD_COMMANDS,
+    );
+    expect(await commandsIn(await open())).toEqual(COMMANDS_KEPT);
   });
 
   it('leaves an older file as it was where the migration fails', async () => {
