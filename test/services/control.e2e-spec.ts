@@ -176,7 +176,7 @@ describe('An idempotencyKey', () => {
     const deviceId = newDevice();
     const device = await nativeDevice(deviceId);
     // A second service on the same database shares nothing else with the first, as another replica does.
-    const { replica, stop } = secondService(signalbox);
+    const second = secondService(signalbox);
     const request = { deviceId, type: 'X', params: {} };
     const idempotencyKey = newId();
     const answers = await Promise.all(
@@ -184,7 +184,7 @@ describe('An idempotencyKey', () => {
         i % 2
           ? (await send({ ...request, idempotencyKey })).id
           : (
-              await replica.send(
+              await second.replica.send(
                 { ...COMMAND_DEFAULTS, ...request },
                 { key: { caller: 'services', key: idempotencyKey, content: request } },
               )
@@ -197,7 +197,7 @@ describe('An idempotencyKey', () => {
     const last = await send({ ...request, type: 'LAST' });
     await device.next('the last command', ({ topic }) => topic.endsWith(last.id));
     expect(device.received.map(({ topic }) => topic.split('/').at(-1))).toEqual([answers[0], last.id]);
-    stop();
+    second.stop();
     await device.end();
   });
 
