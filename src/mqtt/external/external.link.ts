@@ -6,7 +6,7 @@ import type { OutboundMessage } from '../message.js';
 import { MqttErrors } from '../mqtt.errors.js';
 import type { SeatStore } from '../seat.store.js';
 import { checkCertificates, clientOptions, publicUrl } from './client-options.js';
-import { fewestFilters, filtersOverlap, overlappingPairs } from './filter-cover.js';
+import { fewestFilters, filtersOverlap, overlappingPairs } from '../filter-cover.js';
 import { Journal } from './journal.js';
 import type { Line } from './lasting.connection.js';
 import { Outbox } from './outbox.js';

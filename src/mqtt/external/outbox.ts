@@ -4,6 +4,7 @@ import { topicProblem } from '../../common/topic.js';
 import type { OutboundMessage } from '../message.js';
 import { MqttErrors } from '../mqtt.errors.js';
 import { LastingConnection, type Line } from './lasting.connection.js';
+import { propertyBytes, wireProperties, type WireProperties } from './publish-properties.js';
 
 const TIMEOUT_MS = 10_000;
 const MAX_PAYLOAD = 256 * 1_024;
@@ -17,6 +18,8 @@ const MAX_WAITING_BYTES = 16 * 1_048_576;
 interface Parcel {
   readonly message: OutboundMessage;
   readonly bytes: Buffer;
+  /** Null where there are none, or the broker speaks 3.1.1. */
+  readonly properties: WireProperties | null;
   readonly settle: (error: DomainError | null) => void;
 }
 
@@ -63,17 +66,20 @@ export class Outbox {
     if (problem) throw MqttErrors.PUBLISH_REFUSED(`Nothing can be published to this topic: ${problem}.`);
     const { payload } = message;
     const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
-    if (bytes.length > this.largest(message.topic)) {
-      throw MqttErrors.PAYLOAD_TOO_LARGE(`A payload has at most ${this.largest(message.topic)} bytes.`);
-    }
+    const speaks5 = this.client?.options.protocolVersion === 5;
+    const properties = speaks5 && message.properties ? wireProperties(message.properties) : null;
+    const extra = properties ? propertyBytes(properties) : 0;
+    const largest = this.largest(message.topic, extra);
+    if (bytes.length > largest) throw MqttErrors.PAYLOAD_TOO_LARGE(`A payload has at most ${largest} bytes.`);
     if (!this.client) throw unavailable('The MQTT broker is away.');
-    if (this.parcels.size >= MAX_WAITING || this.waitingBytes + bytes.length > MAX_WAITING_BYTES) {
+    const size = bytes.length + extra;
+    if (this.parcels.size >= MAX_WAITING || this.waitingBytes + size > MAX_WAITING_BYTES) {
       throw unavailable('The MQTT broker is too slow for what is to be published.');
     }
-    await this.send(message, bytes);
+    await this.send({ message, bytes, properties }, size);
   }
 
-  private async send(message: OutboundMessage, bytes: Buffer): Promise<void> {
+  private async send(content: Omit<Parcel, 'settle'>, size: number): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {
         parcel.settle(MqttErrors.BROKER_TIMEOUT('The MQTT broker did not answer within 10 s.'));
@@ -81,18 +87,17 @@ export class Outbox {
         this.connection.drop(new Error('the broker did not answer a publish within 10 s'));
       }, TIMEOUT_MS);
       const parcel: Parcel = {
-        message,
-        bytes,
+        ...content,
         settle: (error) => {
           if (!this.parcels.delete(parcel)) return;
           clearTimeout(timer);
-          this.waitingBytes -= bytes.length;
+          this.waitingBytes -= size;
           if (error) reject(error);
           else resolve();
         },
       };
       this.parcels.add(parcel);
-      this.waitingBytes += bytes.length;
+      this.waitingBytes += size;
       this.queue.push(parcel);
       this.goOn();
     });
@@ -105,11 +110,12 @@ export class Outbox {
     }
   }
 
-  private write(client: MqttClient, { message, bytes, settle }: Parcel): void {
+  private write(client: MqttClient, { message, bytes, properties, settle }: Parcel): void {
     const { topic, qos, retain = false } = message;
     const { maximumQoS = 2 } = client.serverProperties ?? {};
     this.inFlight++;
-    client.publish(topic, bytes, { qos: Math.min(qos, maximumQoS) as 0 | 1 | 2, retain }, (error) => {
+    const options = { qos: Math.min(qos, maximumQoS) as 0 | 1 | 2, retain, ...(properties ? { properties } : {}) };
+    client.publish(topic, bytes, options, (error) => {
       if (this.client !== client) return;
       this.inFlight--;
       settle(error ? refusal(error) : null);
@@ -117,11 +123,11 @@ export class Outbox {
     });
   }
 
-  private largest(topic: string): number {
+  private largest(topic: string, extra: number): number {
     const { maximumPacketSize } = this.client?.serverProperties ?? {};
     if (maximumPacketSize === undefined) return MAX_PAYLOAD;
-    // Fixed header, length and packet id, and no properties.
-    return Math.max(0, Math.min(MAX_PAYLOAD, maximumPacketSize - Buffer.byteLength(topic) - 10));
+    // Fixed header, the lengths of all and of the topic, packet id, and one byte that says that no property follows.
+    return Math.max(0, Math.min(MAX_PAYLOAD, maximumPacketSize - Buffer.byteLength(topic) - 10 - extra));
   }
 
   private connected(client: MqttClient): Promise<void> {
