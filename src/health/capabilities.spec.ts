@@ -7,7 +7,7 @@ const embedded: LinkCapabilities = {
   kind: 'embedded',
   mqttVersions: ['3.1', '3.1.1'],
   protocol: null,
-  delivered: false,
+  delivered: true,
   acknowledgement: 'committed',
   redelivery: 'device',
   retainedSurviveRestart: true,
@@ -36,7 +36,7 @@ describe('The capabilities', () => {
     expect(capabilitiesOf(embedded, sqlite, true, 'devices')).toEqual({
       mqtt: { broker: 'embedded', versions: ['3.1', '3.1.1'], protocol: null, services: true },
       database: { kind: 'sqlite', version: '3.50', replicas: false },
-      commands: { delivered: false },
+      commands: { delivered: true },
       acknowledgement: {
         publish: { means: 'committed', survives: 'power-loss' },
         request: { means: 'committed', survives: 'power-loss' },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { matchesFilter } from '../../common/topic.js';
+import { matchesFilter } from '../common/topic.js';
 import { coversFilter, fewestFilters, filtersOverlap, overlappingPairs } from './filter-cover.js';
 
 const LEVELS = ['a', 'b', '$s'] as const;

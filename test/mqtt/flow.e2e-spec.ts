@@ -176,7 +176,8 @@ describe('one client and the others', () => {
 
   it('asks the kernel to look after silent peers every 60 s, for clients without keepalive', async () => {
     box = await startBox();
-    expect(Reflect.get(box.link, 'server')).toMatchObject({ keepAlive: true, keepAliveInitialDelay: 60 });
+    const listener = Reflect.get(box.link, 'listener') as object;
+    expect(Reflect.get(listener, 'server')).toMatchObject({ keepAlive: true, keepAliveInitialDelay: 60 });
   });
 
   it('forgets a client without keepalive when its socket is closed', async () => {

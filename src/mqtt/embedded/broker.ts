@@ -1,5 +1,7 @@
-import { Aedes, type AedesOptions, type Client, type PublishPacket } from 'aedes';
+import type { Duplex } from 'node:stream';
+import { Aedes, type AedesOptions, type AedesPublishPacket, type Client, type PublishPacket } from 'aedes';
 import { TopicCache } from '../topic-cache.js';
+import type { AedesClient } from './aedes-client.js';
 import { ClientIds } from './client-ids.js';
 import type { SessionStore } from './session.store.js';
 import { TopicTree } from './topic-tree.js';
@@ -13,7 +15,9 @@ type PublishOf = (packet: PublishPacket, client: Client | null, done: Done) => v
 interface Registry {
   registerClient(client: Client): void;
   unregisterClient(client: Client): void;
-  readonly clients: Readonly<Record<string, Client>>;
+  readonly clients: Readonly<Record<string, Client | undefined>>;
+  /** The number of the latest message. */
+  counter: number;
 }
 
 const nothing = (): void => {};
@@ -29,19 +33,37 @@ export class Broker extends Aedes {
   );
 
   private readonly ids = new ClientIds();
+  private readonly noDoubles: object;
 
   constructor(
     private readonly sessions: SessionStore,
     options: AedesOptions,
   ) {
     super({ ...options, persistence: sessions });
+    this.noDoubles = Object.defineProperty({}, this.id, { get: () => 0, set: nothing });
+  }
+
+  /**
+   * Takes a new connection in. What aedes forwards out of the order of its numbers it drops as a double, such as a QoS 1
+   * message, which has to ask for stored sessions first, after one of QoS 0 that was published right behind it. So this check
+   * is put off, and `authorizeForward` must tell doubles.
+   */
+  accept(stream: Duplex): AedesClient {
+    const client = this.handle(stream) as AedesClient;
+    client.duplicates = this.noDoubles;
+    return client;
+  }
+
+  /** The client that is connected under `id`. */
+  clientOf(id: string): Client | undefined {
+    return (this as unknown as Registry).clients[id];
   }
 
   /** Resolves when nobody else has `id`. To be called before the client is let in. */
   takeId(id: string, client: Client): Promise<void> {
     // Later than what aedes does at the end of the connection.
     client.conn.once('close', () => {
-      if ((this as unknown as Registry).clients[id] !== client) this.ids.leave(client);
+      if (this.clientOf(id) !== client) this.ids.leave(client);
     });
     return this.ids.take(id, client);
   }
@@ -58,12 +80,22 @@ export class Broker extends Aedes {
 
   override publish(packet: PublishPacket, clientOrDone: Client | null | Done, done: Done = nothing): void {
     const [client, callback] = typeof clientOrDone === 'function' ? [null, clientOrDone] : [clientOrDone, done];
+    this.fanOut(packet, client, nothing);
+    callback();
+  }
+
+  /** As `publish`, but calls back when it is written to all that are connected, or waits in their sessions. */
+  fanOut(packet: PublishPacket, client: Client | null, done: Done): void {
     const { topic } = packet;
     // aedes tells other brokers of a cluster about itself; there are none.
-    if (topic.startsWith('$')) return callback();
-    if (!packet.retain && !this.wanted.get(topic)) return callback();
-    (super.publish as unknown as PublishOf).call(this, packet, client, nothing);
-    callback();
+    if (topic.startsWith('$')) return done();
+    if (!packet.retain && !this.wanted.get(topic)) return done();
+    (super.publish as unknown as PublishOf).call(this, packet, client, done);
+  }
+
+  /** A message with its number already, under which it is known again wherever it is forwarded. To be published at once. */
+  numbered(packet: PublishPacket): AedesPublishPacket {
+    return { ...packet, brokerId: this.id, brokerCounter: ++(this as unknown as Registry).counter };
   }
 
   override subscribe(topic: string, deliver: Deliver, done: () => void): void {

@@ -1,5 +1,5 @@
-import type { Client } from 'aedes';
 import { matchesFilter } from '../../common/topic.js';
+import type { AedesClient } from './aedes-client.js';
 import type { FrameGuard } from './frame.guard.js';
 
 /** A publish in the order of its arrival; its end may come at any time. */
@@ -18,12 +18,14 @@ export class Connection {
   readonly filters = new Map<string, 0 | 1 | 2>();
   /** Ids of QoS 2 publishes that are with their handlers [MQTT-4.3.3-2]. */
   readonly qos2InFlight = new Set<number>();
+  /** The broker's number of the message that was forwarded last. */
+  lastForwarded = 0;
   private slots: Slot[] = [];
   private head = 0;
 
   constructor(
     readonly guard: FrameGuard,
-    readonly client: Client,
+    readonly client: AedesClient,
     readonly address: string,
   ) {}
 
@@ -31,6 +33,12 @@ export class Connection {
   grantsQos2(topic: string): boolean {
     for (const [filter, qos] of this.filters) if (qos === 2 && matchesFilter(filter, topic)) return true;
     return false;
+  }
+
+  /** The lowest QoS that was granted to a subscription to `topic`; aedes may send with any of them. 0 where there is none. */
+  leastQos(topic: string): number {
+    const granted = [...this.filters].filter(([filter]) => matchesFilter(filter, topic)).map(([, qos]) => qos);
+    return granted.length === 0 ? 0 : Math.min(...granted);
   }
 
   add(slot: Slot): void {

@@ -1,51 +1,45 @@
 import type { EventEmitter } from 'node:events';
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import type {
-  AedesPublishPacket,
-  Client,
-  ConnectPacket,
-  PublishPacket,
-  SubscribePacket,
-  UnsubscribePacket,
-} from 'aedes';
+import type { Socket } from 'node:net';
+import type { Client, ConnectPacket, PublishPacket, SubscribePacket, UnsubscribePacket } from 'aedes';
 import { MqttConfig } from '../../config/mqtt.config.js';
 import { TopicConfig } from '../../config/topic.config.js';
 import { type Delivery, type LinkCapabilities, type LinkCounters, type LinkStatus, MqttLink } from '../link.js';
 import type { OutboundMessage } from '../message.js';
 import { MqttErrors } from '../mqtt.errors.js';
 import { RetainedStore } from '../retained.store.js';
+import type { AedesClient } from './aedes-client.js';
 import { AccessRules, clampKeepalive } from './access-rules.js';
 import { Audit } from './audit.js';
 import { Broker } from './broker.js';
+import { CommandListeners } from './command-listeners.js';
 import { Connection } from './connection.js';
 import { Flow } from './flow.js';
 import { detached } from './detached.js';
+import { Forwarding } from './forwarding.js';
 import { DRAIN_TIMEOUT_MS, FrameGuard } from './frame.guard.js';
 import { Intake, MAX_HALF_OPEN } from './intake.js';
-import { listenProblem } from './listen-problem.js';
+import { Receipts } from './receipts.js';
 import { RetainedMessages } from './retained-messages.js';
 import { SessionStore } from './session.store.js';
 import { SubscriptionRules } from './subscription-rules.js';
+import { TcpListener } from './tcp-listener.js';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const PUBLISH_TIMEOUT_MS = 10_000;
-const TCP_KEEPALIVE_MS = 60_000;
-/** Bytes that may wait for a subscriber that reads slowly. */
-const MAX_UNREAD_BYTES = 1_048_576;
 /** Connections that have not sent their CONNECT yet; beyond them the oldest is closed. */
 const MAX_PENDING = 2_000;
 const MAX_PAYLOAD = 256 * 1_024;
-/** So that thousands of devices may come back in the same moment; the kernel caps it (net.core.somaxconn). */
-const BACKLOG = 8_192;
+/** In place of a granted QoS [MQTT-3.9.3-2]. */
+const REFUSED = 0x80;
 
-/** The parser that aedes keeps per client: the only place where a whole SUBSCRIBE packet is seen. Pinned by a test. */
-type ClientWithParser = Client & { readonly _parser: EventEmitter };
+/** The packets of a client that are looked at before aedes gets them. */
+type Watched = SubscribePacket | UnsubscribePacket | { readonly cmd: 'puback'; readonly messageId: number };
 
 const CAPABILITIES: LinkCapabilities = {
   kind: 'embedded',
   mqttVersions: ['3.1', '3.1.1'],
   protocol: null,
-  delivered: false,
+  delivered: true,
   acknowledgement: 'committed',
   redelivery: 'device',
   retainedSurviveRestart: true,
@@ -55,11 +49,10 @@ const CAPABILITIES: LinkCapabilities = {
 /** The embedded broker: aedes in this process behind a TCP listener, guarded and bounded. */
 export class EmbeddedLink extends MqttLink {
   override readonly capabilities = CAPABILITIES;
-  override readonly listeners = null;
+  override readonly listeners: CommandListeners;
   private state: LinkStatus = 'starting';
   private address: string | null = null;
   private readonly connections = new WeakMap<Client, Connection>();
-  private readonly sockets = new Set<Socket>();
   private readonly pending = new Set<FrameGuard>();
   private readonly rules = new AccessRules();
   private readonly audit = new Audit();
@@ -67,9 +60,10 @@ export class EmbeddedLink extends MqttLink {
   private readonly retained: RetainedMessages;
   private readonly sessions: SessionStore;
   private readonly subscriptions: SubscriptionRules;
+  private readonly receipts = new Receipts();
   private readonly intake: Intake;
   private readonly broker: Broker;
-  private readonly server: Server;
+  private readonly listener: TcpListener;
 
   constructor(
     private readonly config: MqttConfig,
@@ -78,7 +72,7 @@ export class EmbeddedLink extends MqttLink {
   ) {
     super();
     const connectionOf = (client: Client): Connection | undefined => this.connections.get(client);
-    const { audit, rules } = this;
+    const { audit, receipts, rules } = this;
     this.flow = new Flow(config.deviceRate);
     this.retained = new RetainedMessages(store, topics.prefix);
     this.subscriptions = new SubscriptionRules(rules, audit, connectionOf);
@@ -93,6 +87,7 @@ export class EmbeddedLink extends MqttLink {
       connectionOf,
       publishWill: (will) => this.broker.publish(will, null),
     });
+    const { authorizeForward } = new Forwarding({ audit, receipts, sessions: this.sessions, connectionOf });
     this.broker = new Broker(this.sessions, {
       concurrency: 0,
       connectTimeout: CONNECT_TIMEOUT_MS,
@@ -102,20 +97,19 @@ export class EmbeddedLink extends MqttLink {
       preConnect: (client, packet, done) => this.admit(client, packet, done),
       authorizePublish: this.intake.authorizePublish,
       authorizeSubscribe: this.subscriptions.authorizeSubscribe,
-      authorizeForward: (client, packet) => this.forward(client, packet),
+      authorizeForward,
     });
-    this.broker.on('clientReady', (client) => this.onReady(client));
+    this.listeners = new CommandListeners(topics.prefix, (id) => this.broker.clientOf(id), connectionOf);
+    this.watchSubscriptions();
+    this.broker.on('clientReady', (client) => this.onReady(client as AedesClient));
     this.broker.on('clientDisconnect', (client) => this.sessions.disconnected(client.id, client.clean));
     (this.broker as EventEmitter).on('error', (error: Error) =>
       audit.note('error', 'broker error', () => ({ detail: error.message })),
     );
-    this.server = createServer({
-      allowHalfOpen: true,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: TCP_KEEPALIVE_MS,
+    this.listener = new TcpListener({
+      onConnection: (socket) => this.accept(socket),
+      onError: (error) => audit.note('error', 'listener error', () => ({ detail: error.message })),
     });
-    this.server.on('connection', (socket) => this.accept(socket));
   }
 
   override get status(): LinkStatus {
@@ -139,25 +133,28 @@ export class EmbeddedLink extends MqttLink {
     this.intake.start(filters, deliver);
     await this.retained.load();
     await this.broker.listen();
-    await this.listen();
+    this.address = await this.listener.listen(this.config.host, this.config.port);
     this.state = 'up';
   }
 
   /** Throws PUBLISH_REFUSED, PAYLOAD_TOO_LARGE, BROKER_UNAVAILABLE, BROKER_TIMEOUT, or what one of our handlers threw. */
-  override async publish({ topic, payload, qos, retain = false }: OutboundMessage): Promise<void> {
+  override async publish({ topic, payload, qos, retain = false, receipt }: OutboundMessage): Promise<void> {
     if (this.state !== 'up') throw MqttErrors.BROKER_UNAVAILABLE('The MQTT broker is not running.', { retryAfter: 5 });
     const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
     if (bytes.length > MAX_PAYLOAD) throw MqttErrors.PAYLOAD_TOO_LARGE(`A payload has at most ${MAX_PAYLOAD} bytes.`);
     const packet: PublishPacket = { cmd: 'publish', topic, payload: bytes, qos, retain, dup: false };
     const offered = this.intake.offer(packet, !this.isDownward(topic));
     await withinTime(offered);
-    this.broker.publish(packet, null);
+    if (!receipt) return this.broker.publish(packet, null);
+    const numbered = this.broker.numbered(packet);
+    this.receipts.want(numbered, receipt);
+    this.broker.fanOut(numbered, null, () => this.receipts.settled(numbered));
   }
 
   override async stopIntake(): Promise<void> {
     this.flow.stopped = true;
     this.intake.stop();
-    this.server.close();
+    this.listener.stop();
   }
 
   override async close(): Promise<void> {
@@ -167,51 +164,51 @@ export class EmbeddedLink extends MqttLink {
     this.sessions.stop();
     await new Promise<void>((resolve) => this.broker.close(resolve));
     for (const guard of this.pending) guard.destroy();
-    await Promise.all([...this.sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve))));
-  }
-
-  private async listen(): Promise<void> {
-    const { host, port } = this.config;
-    await new Promise<void>((resolve, reject) => {
-      const onError = (error: NodeJS.ErrnoException): void => reject(listenProblem(error, host, port));
-      this.server.once('error', onError);
-      this.server.listen({ host, port, backlog: BACKLOG }, () => {
-        this.server.off('error', onError);
-        this.server.on('error', (error) =>
-          this.audit.note('error', 'listener error', () => ({ detail: error.message })),
-        );
-        resolve();
-      });
-    });
-    const { address, port: taken, family } = this.server.address() as AddressInfo;
-    this.address = `mqtt://${family === 'IPv6' ? `[${address}]` : address}:${taken}`;
+    await this.listener.emptied();
   }
 
   private accept(socket: Socket): void {
-    this.sockets.add(socket);
     const address = `${socket.remoteAddress}:${socket.remotePort}`;
     const guard = new FrameGuard(socket, this.flow, {
       onRefused: (why, detail) =>
         this.audit.note(`refused.${why}`, 'client closed', () => ({ detail, client: connection.client.id, address })),
     });
-    const connection = new Connection(guard, this.broker.handle(guard), address);
-    this.connections.set(connection.client, connection);
-    (connection.client as ClientWithParser)._parser.prependListener(
-      'packet',
-      (packet: SubscribePacket | UnsubscribePacket) => {
-        if (packet.cmd === 'subscribe') this.subscriptions.judge(connection, packet);
-        if (packet.cmd === 'unsubscribe') this.subscriptions.end(connection, packet, this.broker);
-        if ((packet.cmd === 'subscribe' || packet.cmd === 'unsubscribe') && packet.messageId === 0) {
-          guard.abort('packet', 'packet id 0'); // [MQTT-2.3.1-1]
-        }
-      },
-    );
-    socket.once('close', () => {
-      this.sockets.delete(socket);
-      this.pending.delete(guard);
+    const connection = new Connection(guard, this.broker.accept(guard), address);
+    const { client } = connection;
+    this.connections.set(client, connection);
+    client._parser.prependListener('packet', (packet: Watched) => this.look(connection, packet));
+    guard.once('close', () => {
+      this.listeners.gone(client);
+      this.receipts.gone(client);
     });
+    socket.once('close', () => this.pending.delete(guard));
     this.pending.add(guard);
     if (this.pending.size > MAX_PENDING) this.closeOldestPending();
+  }
+
+  private look(connection: Connection, packet: Watched): void {
+    if (packet.cmd === 'puback') return this.receipts.acknowledged(connection.client, packet.messageId);
+    if (packet.cmd === 'subscribe') this.subscriptions.judge(connection, packet);
+    else if (packet.cmd === 'unsubscribe') {
+      this.subscriptions.end(connection, packet, this.broker);
+      this.listeners.ended(connection.client, packet.unsubscriptions);
+    } else return;
+    if (packet.messageId === 0) connection.guard.abort('packet', 'packet id 0'); // [MQTT-2.3.1-1]
+  }
+
+  private watchSubscriptions(): void {
+    this.broker.on('subscribe', (granted, client) => {
+      const filters = granted.filter(({ qos }) => (qos as number) !== REFUSED).map(({ topic }) => topic);
+      this.listeners.started(client as AedesClient, filters);
+    });
+    this.broker.on('unsubscribe', (filters, client) => {
+      // aedes may end one that was made again in the meantime.
+      const held = (client as AedesClient).subscriptions;
+      this.listeners.ended(
+        client,
+        filters.filter((filter) => !held[filter]),
+      );
+    });
   }
 
   private closeOldestPending(): void {
@@ -250,27 +247,13 @@ export class EmbeddedLink extends MqttLink {
     if (!client.closed) letIn();
   }
 
-  private onReady(client: Client): void {
+  private onReady(client: AedesClient): void {
     this.sessions.connected(client.id);
     const guard = this.connections.get(client)?.guard;
     guard?.allowance.expect(this.sessions.releasesOf(client.id));
     guard?.open(client.id);
-  }
-
-  /** A subscriber that does not keep up loses QoS 0 messages; where there is a promise to keep, its connection. */
-  private forward(client: Client, packet: AedesPublishPacket): AedesPublishPacket | null {
-    this.connections.get(client)?.guard.allowance.expect(packet.qos);
-    // aedes lowers the QoS to that of the subscription only for filters without wildcards [MQTT-3.8.4-6].
-    if (packet.qos === 2 && !this.connections.get(client)?.grantsQos2(packet.topic)) packet.qos = 1;
-    if (client.conn.destroyed || client.conn.writableLength <= MAX_UNREAD_BYTES) return packet;
-    if (packet.qos === 0) {
-      this.audit.count('dropped.slow_reader');
-      return null;
-    }
-    this.audit.note('closed.slow_reader', 'subscriber closed: it reads too slowly', () => ({ client: client.id }));
-    client.conn.destroy(new Error('slow reader'));
-    // Given back, so that it stays queued in a stored session.
-    return packet;
+    // Those of a restored session, which came in no packet of this connection.
+    this.listeners.started(client, Object.keys(client.subscriptions));
   }
 
   private isDownward(topic: string): boolean {

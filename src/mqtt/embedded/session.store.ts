@@ -1,7 +1,9 @@
 import { Readable } from 'node:stream';
 import type { AedesPublishPacket, PubrelPacket, Subscription } from 'aedes';
+import type { AedesClient } from './aedes-client.js';
 import { detached } from './detached.js';
 import { HalfOpen } from './half-open.js';
+import { takePacketId } from './packet-ids.js';
 import type { RetainedMessages } from './retained-messages.js';
 import { SESSION_LIMITS, type SessionLimits } from './session-limits.js';
 import { TopicTree } from './topic-tree.js';
@@ -158,8 +160,18 @@ export class SessionStore {
     return queued;
   }
 
-  outgoingStream({ id }: Named): Readable {
-    return Readable.from([...(this.sessions.get(id)?.outgoing.values() ?? [])]);
+  /** True while a message went out with this packet id and is not acknowledged. */
+  isInFlight(clientId: string, messageId: number): boolean {
+    return this.sessions.get(clientId)?.counterOfId.has(messageId) === true;
+  }
+
+  /** What a client that is back is sent, each with the packet id that it had, or with one that is free. */
+  outgoingStream(client: Pick<AedesClient, 'id' | '_nextId'>): Readable {
+    const isTaken = (id: number): boolean => this.isInFlight(client.id, id);
+    const queued = [...(this.sessions.get(client.id)?.outgoing.values() ?? [])];
+    return Readable.from(
+      queued.map((one) => (one.messageId ? one : { ...one, messageId: takePacketId(client, isTaken) })),
+    );
   }
 
   /**

@@ -6,9 +6,6 @@ import type { Connection } from './connection.js';
 const MAX_PER_CLIENT = 50;
 const MAX_PER_PACKET = 8;
 
-/** What aedes keeps of a client's subscriptions, by filter; its types leave out how it delivers. Pinned by a test. */
-type Held = Record<string, { readonly func: Parameters<Aedes['unsubscribe']>[1] } | undefined>;
-
 /**
  * Decides on subscriptions, when their packet is parsed: aedes asks for each filter alone, stores all filters of a packet
  * once one is granted, and tells nobody how many there are. Refused filters get 0x80 [MQTT-3.9.3-2].
@@ -65,7 +62,7 @@ export class SubscriptionRules {
    * subscription to the same filter that came right behind, as from Nest's ClientMqtt between two requests.
    */
   end({ client, filters }: Connection, { unsubscriptions }: UnsubscribePacket, broker: Aedes): void {
-    const held = (client as Client & { readonly subscriptions: Held }).subscriptions;
+    const held = client.subscriptions;
     for (const topic of unsubscriptions) {
       filters.delete(topic);
       const subscription = held[topic];

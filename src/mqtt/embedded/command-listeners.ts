@@ -1,0 +1,107 @@
+import type { Client } from 'aedes';
+import { isDeviceId } from '../../common/ids.js';
+import { coversFilter } from '../filter-cover.js';
+import type { Listeners } from '../link.js';
+import type { AedesClient } from './aedes-client.js';
+import type { Connection } from './connection.js';
+
+/** The device that `filter` names literally and whose commands, below `prefix`, it covers all of; null for any other filter. */
+export function listenedDevice(filter: string, prefix: string): string | null {
+  const device = filter.split('/')[prefix.split('/').length];
+  if (device === undefined || !isDeviceId(device)) return null;
+  return coversFilter(filter, `${prefix}/${device}/down/commands/+`) ? device : null;
+}
+
+function isLive({ closed, conn }: Client): boolean {
+  return !closed && !conn.destroyed;
+}
+
+/** Which clients listen for the commands of which devices, as far as their subscriptions have taken effect in aedes. */
+export class CommandListeners implements Listeners {
+  /** The devices that a client listens for, by filter. */
+  private readonly devicesOf = new Map<Client, Map<string, string>>();
+  private readonly clientsOf = new Map<string, Set<Client>>();
+  private readonly callbacks = new Set<(deviceId: string) => void>();
+
+  constructor(
+    private readonly prefix: string,
+    private readonly clientOf: (id: string) => Client | undefined,
+    private readonly connectionOf: (client: Client) => Connection | undefined,
+  ) {}
+
+  /** How many clients listen for anything. */
+  get size(): number {
+    return this.devicesOf.size;
+  }
+
+  has(deviceId: string): boolean {
+    for (const client of this.clientsOf.get(deviceId) ?? []) if (isLive(client)) return true;
+    return false;
+  }
+
+  isConnected(clientId: string): boolean {
+    const client = this.clientOf(clientId);
+    return client !== undefined && client.connected && isLive(client);
+  }
+
+  /** The listener must not throw. */
+  onListening(listener: (deviceId: string) => void): () => void {
+    this.callbacks.add(listener);
+    return () => this.callbacks.delete(listener);
+  }
+
+  /** Subscriptions that were granted have taken effect, unless they have ended since. */
+  started(client: AedesClient, filters: readonly string[]): void {
+    if (!isLive(client)) return;
+    const fresh = new Set<string>();
+    for (const filter of filters) {
+      const device = listenedDevice(filter, this.prefix);
+      if (device === null || !this.isInEffect(client, filter)) continue;
+      if (this.add(client, filter, device)) fresh.add(device);
+    }
+    for (const device of fresh) for (const callback of this.callbacks) callback(device);
+  }
+
+  /** Subscriptions have ended. */
+  ended(client: Client, filters: readonly string[]): void {
+    const devices = this.devicesOf.get(client);
+    if (!devices) return;
+    for (const filter of filters) {
+      const device = devices.get(filter);
+      devices.delete(filter);
+      if (device !== undefined && !includes(devices, device)) this.leave(client, device);
+    }
+    if (devices.size === 0) this.devicesOf.delete(client);
+  }
+
+  /** The connection has ended. */
+  gone(client: Client): void {
+    for (const device of this.devicesOf.get(client)?.values() ?? []) this.leave(client, device);
+    this.devicesOf.delete(client);
+  }
+
+  /** aedes tells of a subscription also where its UNSUBSCRIBE came right behind it. */
+  private isInEffect(client: AedesClient, filter: string): boolean {
+    return client.subscriptions[filter] !== undefined && this.connectionOf(client)?.filters.has(filter) === true;
+  }
+
+  /** True where it is the client's first subscription for that device. */
+  private add(client: Client, filter: string, device: string): boolean {
+    const devices = this.devicesOf.get(client) ?? new Map<string, string>();
+    const isFirst = !includes(devices, device);
+    this.devicesOf.set(client, devices.set(filter, device));
+    if (isFirst) this.clientsOf.set(device, (this.clientsOf.get(device) ?? new Set()).add(client));
+    return isFirst;
+  }
+
+  private leave(client: Client, device: string): void {
+    const clients = this.clientsOf.get(device);
+    clients?.delete(client);
+    if (clients?.size === 0) this.clientsOf.delete(device);
+  }
+}
+
+function includes(devices: ReadonlyMap<string, string>, device: string): boolean {
+  for (const one of devices.values()) if (one === device) return true;
+  return false;
+}
