@@ -89,6 +89,16 @@ export function describeLink(name: string, start: () => Promise<LinkUnderTest>):
       expect(link.recorder.batches).toEqual([]);
     });
 
+    it('loses nothing of what it publishes in one turn, whatever the QoS', async () => {
+      const messages = Array.from({ length: 30 }, (_, i) => ({
+        topic: `devices/d${run}/down/${i % 3}`,
+        payload: `${i}`,
+      }));
+      await Promise.all(messages.map((one, i) => link.publisher.publish({ ...one, qos: i % 2 === 0 ? 1 : 0 })));
+      await eventually('all arrived', () => heard.length >= 30);
+      expect(new Set(heard.map(({ text }) => text)).size).toBe(30);
+    });
+
     it('hands what it publishes itself to its own handlers too, once', async () => {
       await link.publisher.publish({ topic: 'demo/x', payload: 'ours', qos: 1 });
       await eventually('both have it', () => heard.length === 1 && link.recorder.messages.length === 1);
