@@ -102,6 +102,15 @@ describe('SessionStore', () => {
     expect(store.halfOpen.count('a')).toBe(0);
   });
 
+  it('gives what waits packet ids that nothing in flight has, and leaves those that are known', async () => {
+    await store.outgoingUpdate({ id: 'a' }, { ...packet(1), messageId: 8 });
+    for (const counter of [2, 3]) await store.outgoingEnqueue({ clientId: 'a' }, packet(counter));
+    const client = { id: 'a', _nextId: 7 };
+    const packets = (await store.outgoingStream(client).toArray()) as AedesPublishPacket[];
+    expect(packets.map(({ messageId }) => messageId)).toEqual([8, 7, 9]);
+    expect(client._nextId).toBe(10);
+  });
+
   it('follows a QoS 2 message out through PUBREC to PUBCOMP', async () => {
     await store.outgoingEnqueue({ clientId: 'a' }, packet(1));
     await store.outgoingUpdate({ id: 'a' }, { ...packet(1), messageId: 9 });
