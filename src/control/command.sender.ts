@@ -152,7 +152,9 @@ export class CommandSender implements BeforeApplicationShutdown {
 
   private track(work: Promise<unknown>): void {
     const tracked = work
-      .catch((error: unknown) => this.log.warn('work', () => ({ msg: 'command not sent or not updated', error: String(error) })))
+      .catch((error: unknown) =>
+        this.log.warn('work', () => ({ msg: 'command not sent or not updated', error: String(error) })),
+      )
       .finally(() => this.active.delete(tracked));
     this.active.add(tracked);
   }

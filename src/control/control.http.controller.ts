@@ -1,11 +1,12 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Res } from '@nestjs/common';
-import type { FastifyReply } from 'fastify';
+import { Body, Controller, HttpCode, Post, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { COMMAND_DEFAULTS } from './command.js';
 import { type CommandResource, commandResource } from './command.resource.js';
 import { ControlService } from './control.service.js';
 import { ControlDto } from './dto/control.dto.js';
+import { requestKeyOf } from './request-headers.js';
 
-/** The simple route `POST /control`, and commands read back. */
+/** The simple route `POST /control`. */
 @Controller()
 export class ControlHttpController {
   constructor(private readonly control: ControlService) {}
@@ -14,16 +15,14 @@ export class ControlHttpController {
   @HttpCode(202)
   async send(
     @Body() { command: type, deviceId, params }: ControlDto,
+    @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<CommandResource> {
-    const request = { ...COMMAND_DEFAULTS, deviceId, type, params };
-    const { command } = await this.control.send(request, { unseen: 'foreign' });
+    const key = requestKeyOf(request, '/control');
+    const asked = { ...COMMAND_DEFAULTS, deviceId, type, params };
+    const { command, replayed } = await this.control.send(asked, { key, unseen: 'foreign' });
+    if (replayed) void reply.header('idempotency-replayed', 'true');
     void reply.header('location', `/v1/commands/${command.id}`);
     return { command: type, ...commandResource(command) };
-  }
-
-  @Get('v1/commands/:id')
-  async get(@Param('id') id: string): Promise<CommandResource> {
-    return commandResource(await this.control.get(id));
   }
 }

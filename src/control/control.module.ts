@@ -3,6 +3,7 @@ import { DeviceModule } from '../device/device.module.js';
 import { SensorModule } from '../sensor/sensor.module.js';
 import { AnswerService } from './answer.service.js';
 import { CommandDispatcher } from './command.dispatcher.js';
+import { CommandHttpController } from './command.http.controller.js';
 import { CommandJournal } from './command.journal.js';
 import { CommandRepository } from './command.repository.js';
 import { CommandSender } from './command.sender.js';
@@ -15,7 +16,7 @@ import { ControlService } from './control.service.js';
 /** Commands out to devices, and what is known of them. */
 @Module({
   imports: [DeviceModule, SensorModule],
-  controllers: [ControlHttpController, ControlMqttController],
+  controllers: [ControlHttpController, CommandHttpController, ControlMqttController],
   providers: [
     ControlService,
     AnswerService,

@@ -4,11 +4,10 @@ import type { TopicMessage } from '../mqtt/message.js';
 import { OnRequest, type ServiceRequest } from '../mqtt/on-request.decorator.js';
 import { OnTopic } from '../mqtt/on-topic.decorator.js';
 import { AnswerService } from './answer.service.js';
-import { COMMAND_DEFAULTS } from './command.js';
 import { type CommandResource, commandResource } from './command.resource.js';
 import { ControlService } from './control.service.js';
 import { GetCommandDto, SendCommandDto } from './dto/service-requests.dto.js';
-import { serviceKey } from './idempotency.js';
+import { contentOf, serviceKey } from './idempotency.js';
 
 /** Commands that other services send, and what devices say of theirs. */
 @Controller()
@@ -20,9 +19,9 @@ export class ControlMqttController {
 
   @OnRequest('services/control/send')
   async send(@Payload() data: SendCommandDto, @Ctx() request: ServiceRequest): Promise<CommandResource> {
-    const { deviceId, type, params, idempotencyKey } = data;
-    const key = serviceKey(idempotencyKey, request, { deviceId, type, params });
-    const { command } = await this.control.send({ ...COMMAND_DEFAULTS, deviceId, type, params }, { key });
+    const { idempotencyKey, ...asked } = data;
+    const key = serviceKey(idempotencyKey, request, contentOf(asked));
+    const { command } = await this.control.send(asked, { key });
     return commandResource(command);
   }
 

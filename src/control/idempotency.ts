@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '../common/canonical-json.js';
 import type { Json } from '../common/json.js';
+import { COMMAND_DEFAULTS, type CommandRequest } from './command.js';
 
 /** How long a key is remembered, in milliseconds. */
 export const KEY_KEPT_MS = 86_400_000;
@@ -23,6 +24,14 @@ export interface KeyedRequest extends RequestKey {
 /** Equal for requests that ask for the same, however they are written (256 bits of SHA-256). */
 export function fingerprintOf(request: Json): string {
   return createHash('sha256').update(canonicalJson(request)).digest('base64url');
+}
+
+/** What a repeat of the request must be equal in. Options count where they differ from the defaults, so that a default may be said or not. */
+export function contentOf({ deviceId, type, params, ...options }: CommandRequest): Json {
+  const said = (Object.keys(options) as (keyof typeof options)[]).filter(
+    (name) => canonicalJson(options[name]) !== canonicalJson(COMMAND_DEFAULTS[name]),
+  );
+  return { deviceId, type, params, ...Object.fromEntries(said.map((name) => [name, options[name]])) };
 }
 
 /** Ids shorter than this are taken for counters and the like, which come again for another request. */

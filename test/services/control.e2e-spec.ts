@@ -102,7 +102,7 @@ describe('services/control/send and get', () => {
     [{ type: 'X' }, '/deviceId'],
     [{ deviceId: 'd', type: 'X', params: [] }, '/params'],
     [{ deviceId: '../d', type: 'X' }, '/deviceId'],
-    [{ deviceId: 'd', type: 'X', mode: 'none' }, '/mode'],
+    [{ deviceId: 'd', type: 'X', mode: 'never' }, '/mode'],
     [{ deviceId: 'd', type: 'X', idempotencyKey: '' }, '/idempotencyKey'],
     [{ deviceId: 'd', type: 'X', idempotencyKey: 7 }, '/idempotencyKey'],
     [{ deviceId: 'd', type: 'X', idempotencyKey: 'x'.repeat(256) }, '/idempotencyKey'],

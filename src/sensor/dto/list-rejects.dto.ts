@@ -1,15 +1,10 @@
-import { Transform } from 'class-transformer';
 import { ArrayMaxSize, IsString, Matches } from 'class-validator';
+import { CommaSeparated } from '../../common/comma-separated.js';
 import { Optional } from '../../common/optional.js';
 import { DEVICE_ID } from '../../common/ids.js';
 import { PageLimit } from '../../common/page-limit.js';
 
 const MAX_VALUES = 100;
-
-// A parameter that was repeated comes as an array: it is given on as one odd value, so that it is refused.
-function commaSeparated({ value }: { readonly value: unknown }): unknown {
-  return typeof value === 'string' ? [...new Set(value.split(','))].toSorted() : [value];
-}
 
 /** Query of `GET /v1/rejects`. */
 export class ListRejectsDto {
@@ -18,14 +13,14 @@ export class ListRejectsDto {
 
   /** Comma separated. */
   @Optional()
-  @Transform(commaSeparated)
+  @CommaSeparated()
   @ArrayMaxSize(MAX_VALUES, { message: `deviceId may name at most ${MAX_VALUES} devices` })
   @Matches(DEVICE_ID, { each: true, message: 'deviceId must be device ids, separated by commas' })
   readonly deviceId?: readonly string[];
 
   /** Comma separated. */
   @Optional()
-  @Transform(commaSeparated)
+  @CommaSeparated()
   @ArrayMaxSize(MAX_VALUES, { message: `code may name at most ${MAX_VALUES} codes` })
   @Matches(/^[A-Z][A-Z0-9_]{0,63}$/, { each: true, message: 'code must be codes of rejects, separated by commas' })
   readonly code?: readonly string[];

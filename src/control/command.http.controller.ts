@@ -1,0 +1,101 @@
+import { Body, Controller, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { nextLink, type Page } from '../common/cursor.js';
+import { DeviceIdPipe } from '../common/device-id.pipe.js';
+import { EmptyBodyPipe } from '../common/empty-body.pipe.js';
+import type { CommandFilter } from './command.repository.js';
+import { type CommandResource, commandResource } from './command.resource.js';
+import { ControlService } from './control.service.js';
+import { CreateCommandDto } from './dto/create-command.dto.js';
+import { GetCommandDto } from './dto/get-command.dto.js';
+import { ListCommandsDto, ListDeviceCommandsDto } from './dto/list-commands.dto.js';
+import { HTTP_CALLER, preferredWaitOf, requestKeyOf } from './request-headers.js';
+import { holdConnection } from './wait.js';
+
+/** Commands over REST. */
+@Controller('v1')
+export class CommandHttpController {
+  constructor(private readonly control: ControlService) {}
+
+  /** 201 where the command is final within the wait, else 202. */
+  @Post('devices/:deviceId/commands')
+  async create(
+    @Param('deviceId', DeviceIdPipe) deviceId: string,
+    @Body() asked: CreateCommandDto,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<CommandResource> {
+    const wait = preferredWaitOf(request);
+    const key = requestKeyOf(request, `/v1/devices/${deviceId}/commands`);
+    const { command: sent, replayed } = await this.control.send({ ...asked, deviceId }, { key });
+    const command = await holdConnection(reply, (wait ?? 0) * 1_000, (ms, signal) =>
+      this.control.wait(sent, 'final', ms, signal),
+    );
+    if (replayed) void reply.header('idempotency-replayed', 'true');
+    if (wait !== null) void reply.header('preference-applied', `wait=${wait}`);
+    void reply.header('location', `/v1/commands/${command.id}`).status(command.final ? 201 : 202);
+    return commandResource(command);
+  }
+
+  @Get('devices/:deviceId/commands')
+  async listOfDevice(
+    @Param('deviceId', DeviceIdPipe) deviceId: string,
+    @Query() query: ListDeviceCommandsDto,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Page<CommandResource>> {
+    return this.page({ ...query, deviceId: [deviceId] }, request, reply);
+  }
+
+  @Get('commands')
+  async list(
+    @Query() query: ListCommandsDto,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Page<CommandResource>> {
+    return this.page(query, request, reply);
+  }
+
+  @Get('commands/:id')
+  async get(
+    @Param('id') id: string,
+    @Query() { wait, until }: GetCommandDto,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<CommandResource> {
+    const command = await this.control.get(id);
+    return commandResource(
+      await holdConnection(reply, wait * 1_000, (ms, signal) => this.control.wait(command, until, ms, signal)),
+    );
+  }
+
+  /** 200 where that has ended the command, 202 where the device was asked to. */
+  @Post('commands/:id/cancel')
+  @HttpCode(202)
+  async cancel(
+    @Param('id') id: string,
+    @Body(EmptyBodyPipe) _body: unknown,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<CommandResource> {
+    const command = await this.control.cancel(id, HTTP_CALLER);
+    if (command.final) void reply.status(200);
+    return commandResource(command);
+  }
+
+  private async page(
+    { deviceId, status, type, from, to, limit, cursor }: ListCommandsDto,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<Page<CommandResource>> {
+    const filter: CommandFilter = {
+      ...(deviceId && { deviceIds: deviceId }),
+      ...(status && { statuses: status }),
+      ...(type && { types: type }),
+      ...(from !== undefined && { from }),
+      ...(to !== undefined && { to }),
+    };
+    const { items, ...place } = await this.control.list(filter, limit, cursor ?? null);
+    const next = nextLink(request.url, place);
+    if (next !== null) void reply.header('link', next);
+    return { items: items.map(commandResource), ...place };
+  }
+}
