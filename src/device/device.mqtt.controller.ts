@@ -11,11 +11,13 @@ export class DeviceMqttController {
   @OnTopic('{prefix}/{deviceId}/up/status')
   async onStatus(messages: readonly TopicMessage[]): Promise<void> {
     await this.devices.hear(
-      messages.map(({ params, topic, payload, receivedAt }) => ({
+      messages.map(({ params, topic, payload, receivedAt, replayed, arrival }) => ({
         deviceId: params['deviceId']!,
         topic,
         payload,
         receivedAt,
+        replayed,
+        arrival,
       })),
     );
   }

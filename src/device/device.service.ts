@@ -1,50 +1,69 @@
 import { Injectable } from '@nestjs/common';
+import { DeviceErrors } from '../common/device.errors.js';
 import { isDeviceId } from '../common/ids.js';
+import { TopicConfig } from '../config/topic.config.js';
+import { MqttLink } from '../mqtt/link.js';
+import { MqttPublisher } from '../mqtt/publisher.js';
 import { type RefusedMessage, SensorService } from '../sensor/sensor.service.js';
 import type { Statement } from '../storage/database.js';
 import type { DeviceLink } from '../storage/log.js';
+import { ActivityRecorder } from './activity.recorder.js';
 import { DeviceRepository } from './device.repository.js';
-import { parseStatus } from './status.js';
+import { type DevicePresence, judgePresence } from './presence.js';
+import { type DeviceStatus, parseStatus } from './status.js';
+import { StatusOrder } from './status.order.js';
 
-/** What was published on a device's `up/status`. `deviceId` is as the topic has it; `receivedAt` in epoch milliseconds. */
+export type { DevicePresence } from './presence.js';
+
+/** What was published on a device's `up/status`. `deviceId` is as the topic has it; `receivedAt` in epoch milliseconds; the others as in TopicMessage. */
 export interface StatusMessage {
   readonly deviceId: string;
   readonly topic: string;
   readonly payload: Buffer;
   readonly receivedAt: number;
+  readonly replayed: boolean;
+  readonly arrival: number;
 }
 
-/** Whether a device is there, as far as is known. `unknown`: it was heard, but neither it nor the broker says that it is there now. */
-export interface DevicePresence {
-  readonly state: 'online' | 'offline' | 'unknown' | 'never';
-  /** The last sign of life in epoch milliseconds, or null. */
-  readonly lastSeen: number | null;
-  /**
-   * A command that is published now has somebody to hear it. Embedded broker: a granted subscription that names the device
-   * covers its commands. External broker: presence is not `offline`, and the device does not fetch its commands over HTTP.
-   */
-  readonly listens: boolean;
+interface ReadStatus extends StatusMessage {
+  readonly status: DeviceStatus | null;
 }
 
-/** Which devices there are and how they reach us. */
+/** A device that fetches its commands over HTTP is written down at most so often. */
+const POLL_NOTED_MS = 10_000;
+const MOST_POLLERS = 20_000;
+
+/** Which devices there are, how they reach us, and whether they are there. */
 @Injectable()
 export class DeviceService {
+  private readonly startedAt = Date.now();
+  private readonly order = new StatusOrder();
+  private readonly awakened = new Set<(deviceId: string) => void>();
+  private readonly removals = new Set<(deviceId: string) => Promise<void>>();
+  private readonly polls = new Map<string, number>();
+
   constructor(
     private readonly devices: DeviceRepository,
+    private readonly activity: ActivityRecorder,
     private readonly sensors: SensorService,
+    private readonly link: MqttLink,
+    private readonly publisher: MqttPublisher,
+    private readonly topics: TopicConfig,
   ) {}
 
-  /** Takes what devices say of themselves: whoever does so is native from then on. What is no status is kept as a reject. */
+  /**
+   * Takes what devices say of themselves: whoever does so is native from then on. A will changes nothing once its device has
+   * said that it is online in another session. What is no status is kept as a reject.
+   */
   async hear(messages: readonly StatusMessage[]): Promise<void> {
     const refused: RefusedMessage[] = [];
-    const heard = new Map<string, number>();
+    const read: ReadStatus[] = [];
     for (const message of messages) {
-      const detail = problemOf(message);
-      if (detail !== null) refused.push({ ...message, code: 'BAD_STATUS', detail });
-      // An empty payload clears a retained status, and anybody may do so for a device that is gone.
-      else if (message.payload.length > 0) heard.set(message.deviceId, message.receivedAt);
+      const status = readStatus(message);
+      if (typeof status === 'string') refused.push({ ...message, code: 'BAD_STATUS', detail: status });
+      else read.push({ ...message, status });
     }
-    await Promise.all([this.sensors.reject(refused), this.devices.showNative(heard)]);
+    await Promise.all([this.sensors.reject(refused), read.length > 0 && this.keep(read)]);
   }
 
   /** How the device reaches us, or null where it has never been seen nor been sent a command. */
@@ -52,35 +71,100 @@ export class DeviceService {
     return this.devices.linkOf(deviceId);
   }
 
-  /** Whether the device is there. Rejects with STORAGE_UNAVAILABLE. */
-  presenceOf(_deviceId: string): Promise<DevicePresence> {
-    return Promise.resolve({ state: 'unknown', lastSeen: null, listens: true });
+  /**
+   * Whether the device is there. Of one that listens at the embedded broker it is told without a look into the database; else
+   * rejects with STORAGE_UNAVAILABLE where that cannot be read.
+   */
+  async presenceOf(deviceId: string): Promise<DevicePresence> {
+    const { listeners } = this.link;
+    const heardAt = this.activity.heardAt(deviceId);
+    if (listeners?.has(deviceId)) return { state: 'online', lastSeen: heardAt, listens: true };
+    const row = await this.devices.find(deviceId);
+    const connected = listeners && {
+      listens: listeners.has(deviceId),
+      isConnected: listeners.isConnected(deviceId),
+      since: this.startedAt,
+    };
+    return judgePresence(row, heardAt, connected, Date.now());
   }
 
-  /** Calls back when a device has begun to listen for commands, here or on another replica. Returns what ends it. */
-  onListening(_listener: (deviceId: string) => void): () => void {
-    return () => {};
+  /**
+   * Calls back when a device has begun to listen for commands, as far as this process sees it: at the embedded broker by its
+   * subscription; at an external one when it says that it is online (again in a new session), or is heard after it was
+   * said to be offline. The listener must not throw. Returns what ends it.
+   */
+  onListening(listener: (deviceId: string) => void): () => void {
+    if (this.link.listeners) return this.link.listeners.onListening(listener);
+    this.awakened.add(listener);
+    const end = this.activity.onBack(listener);
+    return () => {
+      end();
+      this.awakened.delete(listener);
+    };
   }
 
-  /** The device asks for its commands over HTTP: a sign of life, and from now on nothing is published to it unless it listens over MQTT again. */
-  async notePoll(_deviceId: string): Promise<void> {}
+  /**
+   * The device asks for its commands over HTTP: a sign of life, it is native, and from now on nothing is published to it unless it
+   * listens over MQTT again. Written at most once in 10 s. Rejects with STORAGE_UNAVAILABLE.
+   */
+  async notePoll(deviceId: string): Promise<void> {
+    const now = performance.now();
+    if (now < (this.polls.get(deviceId) ?? 0)) return;
+    if (this.polls.size >= MOST_POLLERS) this.polls.clear();
+    this.polls.set(deviceId, now + POLL_NOTED_MS);
+    try {
+      await this.devices.keepPoll(deviceId, Date.now());
+    } catch (error) {
+      this.polls.delete(deviceId);
+      throw error;
+    }
+  }
 
-  /** Calls `before` when a device is about to be removed, with its id; the removal waits for it. Returns what ends it. */
-  onRemoval(_before: (deviceId: string) => Promise<void>): () => void {
-    return () => {};
+  /** Calls `before` when a device is about to be removed, with its id; the removal waits for it, and fails with it. Returns what ends it. */
+  onRemoval(before: (deviceId: string) => Promise<void>): () => void {
+    this.removals.add(before);
+    return () => void this.removals.delete(before);
+  }
+
+  /**
+   * Removes the device and its retained status; what it sent stays. What fails can be repeated. It is not kept out: with
+   * its next message it is there again. Throws DEVICE_UNKNOWN, and what the broker or the database throws.
+   */
+  async remove(deviceId: string): Promise<void> {
+    if (!isDeviceId(deviceId) || (await this.devices.linkOf(deviceId)) === null) {
+      throw DeviceErrors.DEVICE_UNKNOWN('There is no device with this id.');
+    }
+    for (const before of this.removals) await before(deviceId);
+    // Before the row: it would bring the device back at the next start.
+    const topic = `${this.topics.prefix}/${deviceId}/up/status`;
+    await this.publisher.publish({ topic, payload: '', qos: 1, retain: true });
+    await this.devices.remove(deviceId);
+    this.activity.forget(deviceId);
+    this.polls.delete(deviceId);
   }
 
   /** A statement for somebody else's write job that creates the device where it is unknown. `at` in epoch milliseconds. */
   registration(deviceId: string, link: DeviceLink, at: number): Statement {
     return this.devices.insert(deviceId, link, at);
   }
+
+  private async keep(messages: readonly ReadStatus[]): Promise<void> {
+    // A will is no sign of life, nor is what the broker kept.
+    for (const { deviceId, status, replayed, receivedAt } of messages) {
+      if (status?.online && !replayed) this.activity.note(deviceId, receivedAt);
+    }
+    await this.order.through(messages, async (news) => {
+      const awake = await this.devices.keepStatuses(news);
+      for (const deviceId of awake) for (const listener of this.awakened) listener(deviceId);
+    });
+  }
 }
 
-function problemOf({ deviceId, payload }: StatusMessage): string | null {
+/** The status, or a sentence that says what is wrong with it. */
+function readStatus({ deviceId, payload }: StatusMessage): DeviceStatus | null | string {
   if (!isDeviceId(deviceId)) return 'The level of the topic that names the device is no device id.';
   try {
-    parseStatus(payload);
-    return null;
+    return parseStatus(payload);
   } catch (error) {
     return (error as Error).message;
   }

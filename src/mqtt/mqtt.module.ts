@@ -2,6 +2,7 @@ import { type DynamicModule, Module, type ModuleMetadata, type Type } from '@nes
 import { BrokerConfig } from '../config/broker.config.js';
 import { MqttConfig } from '../config/mqtt.config.js';
 import { TopicConfig } from '../config/topic.config.js';
+import { LastHeard } from './last-heard.js';
 import { MqttLink } from './link.js';
 import { MqttServer } from './mqtt.server.js';
 import { MqttPublisher } from './publisher.js';
@@ -55,10 +56,11 @@ export class MqttModule {
           useFactory: openLink,
           inject: [BrokerConfig, MqttConfig, TopicConfig, RetainedStore, SeatStore],
         },
+        LastHeard,
         MqttServer,
         MqttPublisher,
       ],
-      exports: [MqttLink, MqttServer, MqttPublisher],
+      exports: [MqttLink, LastHeard, MqttServer, MqttPublisher],
     };
   }
 }

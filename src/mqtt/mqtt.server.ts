@@ -2,12 +2,14 @@ import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { BaseRpcContext, type MessageHandler, Server } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { isPassing } from '../common/errors.js';
+import { isDeviceId } from '../common/ids.js';
 import { matchesFilter } from '../common/topic.js';
 import { BrokerConfig } from '../config/broker.config.js';
 import { TopicConfig } from '../config/topic.config.js';
 import { BatchRoute, failAll, type Gathering, isWanted, keepWanted, Pending } from './batch-route.js';
 import type { DecodeRequest } from './envelope.js';
 import { type Match, matchRoutes } from './handler-route.js';
+import { LastHeard } from './last-heard.js';
 import { type Delivery, MqttLink } from './link.js';
 import type { TopicMessage } from './message.js';
 import { MQTT_TRANSPORT } from './mqtt-transport.js';
@@ -18,6 +20,12 @@ import { TopicCache } from './topic-cache.js';
 /** How long after its begin a stop still waits for handlers, and how long at least, so that what follows has its part of the 10 s. */
 const DRAIN_MS = 6_000;
 const LEAST_DRAIN_MS = 1_000;
+
+/** What is known of a topic. `speaker`: the device whose sign of life a message there is. */
+interface Place {
+  readonly matches: readonly Match<BatchRoute | RequestRoute>[];
+  readonly speaker: string | null;
+}
 
 /**
  * The MQTT transport of Nest: gives the handlers of `@OnTopic` all messages of one turn of the event loop at once, and
@@ -32,9 +40,7 @@ export class MqttServer extends Server implements OnModuleDestroy {
   override readonly propagatesEventHandlerErrors = true;
   private readonly routes: BatchRoute[] = [];
   private readonly requestRoutes: RequestRoute[] = [];
-  private readonly routesOf = new TopicCache<readonly Match<BatchRoute | RequestRoute>[]>((topic) =>
-    matchRoutes([...this.routes, ...this.requestRoutes], topic),
-  );
+  private readonly placeOf = new TopicCache<Place>((topic) => this.find(topic));
   private readonly desk = new RequestDesk((message) => this.link.publish(message));
   private readonly gathered = new Set<BatchRoute>();
   private running = 0;
@@ -47,6 +53,7 @@ export class MqttServer extends Server implements OnModuleDestroy {
     private readonly link: MqttLink,
     private readonly topics: TopicConfig,
     private readonly broker: BrokerConfig,
+    private readonly lastHeard: LastHeard,
   ) {
     super();
     this.statusFilter = `${topics.prefix}/+/up/status`;
@@ -109,13 +116,21 @@ export class MqttServer extends Server implements OnModuleDestroy {
     return this.link as T;
   }
 
+  private find(topic: string): Place {
+    const matches = matchRoutes([...this.routes, ...this.requestRoutes], topic);
+    const named = matches.find(({ params }) => params['deviceId'] !== undefined)?.params['deviceId'] ?? null;
+    const tells = named !== null && isDeviceId(named) && !matchesFilter(this.statusFilter, topic);
+    return { matches, speaker: tells ? named : null };
+  }
+
   private deliver(delivery: Delivery): void {
     const { message } = delivery;
     if (message.replayed && !matchesFilter(this.statusFilter, message.topic)) {
       delivery.ack();
       return;
     }
-    const matches = this.routesOf.get(message.topic);
+    const { matches, speaker } = this.placeOf.get(message.topic);
+    if (speaker !== null) this.lastHeard.note(speaker, message.receivedAt);
     if (matches.length === 0) {
       delivery.ack();
       return;

@@ -1,10 +1,3 @@
-import { defineErrors } from '../common/errors.js';
-
-/** Errors of what is asked about readings. */
-export const SensorErrors = defineErrors({
-  DEVICE_UNKNOWN: { status: 404, title: 'There is no such device' },
-});
-
 /** Every code a message or one item of it can be rejected with, and what it means; docs/telemetry.md is held to it by a test. */
 export const REJECT_CODES = {
   BAD_ANSWER:

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { decodeCursor, encodeCursor, type Page, pageOf } from '../common/cursor.js';
+import { DeviceErrors } from '../common/device.errors.js';
 import { refuseBackwards } from '../common/interval.js';
 import { RetentionConfig } from '../config/retention.config.js';
 import { Database } from '../storage/database.js';
@@ -12,7 +13,7 @@ import { historyKey, ReadingHistory, type HistoryRange } from './reading.history
 import { ReadingRepository, type StoredReading } from './reading.repository.js';
 import { recordMessages, recordResult, type RecordRequest, type RecordResult } from './record-request.js';
 import { type RejectFilter, RejectRepository } from './reject.repository.js';
-import { Refusal, type RejectCode, SensorErrors } from './sensor.errors.js';
+import { Refusal, type RejectCode } from './sensor.errors.js';
 import {
   type LatestResource,
   latestResource,
@@ -100,7 +101,7 @@ export class SensorService {
   /** The newest value of each metric. Throws DEVICE_UNKNOWN for a device never seen. */
   async latest(deviceId: string): Promise<LatestResource> {
     const values = await this.past.latest(deviceId);
-    if (values === null) throw SensorErrors.DEVICE_UNKNOWN('This device was never seen.');
+    if (values === null) throw DeviceErrors.DEVICE_UNKNOWN('This device was never seen.');
     return latestResource(deviceId, values);
   }
 
@@ -123,7 +124,7 @@ export class SensorService {
     const readings = this.past.read(query, after, limit + 1);
     const { items, last } = await fillPage(readings, { limit, metrics: metrics && new Set(metrics), maxBytes });
     if (items.length === 0 && !(await this.past.isKnown(deviceId))) {
-      throw SensorErrors.DEVICE_UNKNOWN('This device was never seen.');
+      throw DeviceErrors.DEVICE_UNKNOWN('This device was never seen.');
     }
     const nextCursor = last && encodeCursor(historyKey(last, order), scope);
     return { items, nextCursor, hasMore: nextCursor !== null };

@@ -1,0 +1,14 @@
+import { Controller, Delete, HttpCode, Param } from '@nestjs/common';
+import { DeviceService } from './device.service.js';
+
+/** The devices, one by one. */
+@Controller('v1/devices')
+export class DeviceHttpController {
+  constructor(private readonly devices: DeviceService) {}
+
+  @Delete(':id')
+  @HttpCode(204)
+  async remove(@Param('id') id: string): Promise<void> {
+    await this.devices.remove(id);
+  }
+}
