@@ -25,6 +25,11 @@ export function post<T = unknown>(
   });
 }
 
+/** DELETEs a URL. */
+export function remove<T = unknown>(url: string, headers: Record<string, string> = {}): Promise<Answer<T>> {
+  return request<T>(url, { method: 'DELETE', headers });
+}
+
 async function request<T>(url: string, init: RequestInit): Promise<Answer<T>> {
   const response = await fetch(url, init);
   const text = await response.text();
