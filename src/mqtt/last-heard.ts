@@ -8,7 +8,7 @@ const MOST_DEVICES = 50_000;
 export class LastHeard {
   private heard = new Map<string, number>();
 
-  /** Stands in the way of every message, so it does next to nothing (docs/performance.md). */
+  /** Stands in the way of every message, so it does next to nothing. */
   note(deviceId: string, at: number): void {
     if (this.heard.size < MOST_DEVICES || this.heard.has(deviceId)) this.heard.set(deviceId, at);
   }

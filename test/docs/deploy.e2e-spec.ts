@@ -136,6 +136,19 @@ describeWith(['mosquitto'], 'Mosquitto with deploy/mosquitto', () => {
     expect(victim.received.map(({ payload }) => payload)).toEqual(['real']);
   });
 
+  it('lets Signalbox clear the status of a device, and publish nothing else in its place', async () => {
+    const device = await login('device-1');
+    const signalbox = await login('signalbox', 'signalbox-outbox');
+    const read = await listenTo(signalbox, 'devices/+/up/#');
+    await device.publishAsync('devices/device-1/up/status', '{"online":true}', { qos: 1, retain: true });
+    await read.next('the status');
+    await signalbox.publishAsync('devices/device-1/up/telemetry', 'forged', { qos: 1 });
+    const again = await login('signalbox', 'signalbox-outbox-2');
+    await again.publishAsync('devices/device-1/up/status', '', { qos: 1, retain: true });
+    await read.next('it was cleared', ({ payload }) => payload === '');
+    expect(read.received.map(({ payload }) => payload)).toEqual(['{"online":true}', '']);
+  });
+
   it('lets Signalbox say that it is there', async () => {
     const status = await login('signalbox', 'signalbox-status');
     const heard = await listenTo(await login('signalbox', 'signalbox-probe'), 'services/signalbox/status');
