@@ -138,13 +138,13 @@ describeWith(['mosquitto'], 'Mosquitto with deploy/mosquitto', () => {
 
   it('lets Signalbox clear the status of a device, and publish nothing else in its place', async () => {
     const device = await login('device-1');
-    const signalbox = await login('signalbox', 'signalbox-outbox');
-    const read = await listenTo(signalbox, 'devices/+/up/#');
+    const read = await listenTo(await login('signalbox', 'signalbox-status'), 'devices/+/up/#');
     await device.publishAsync('devices/device-1/up/status', '{"online":true}', { qos: 1, retain: true });
     await read.next('the status');
-    await signalbox.publishAsync('devices/device-1/up/telemetry', 'forged', { qos: 1 });
-    const again = await login('signalbox', 'signalbox-outbox-2');
-    await again.publishAsync('devices/device-1/up/status', '', { qos: 1, retain: true });
+    const outbox = await login('signalbox', 'signalbox-outbox');
+    await outbox.publishAsync('devices/device-1/up/telemetry', 'in its place', { qos: 1 });
+    const clearing = await login('signalbox', 'signalbox-clearing');
+    await clearing.publishAsync('devices/device-1/up/status', '', { qos: 1, retain: true });
     await read.next('it was cleared', ({ payload }) => payload === '');
     expect(read.received.map(({ payload }) => payload)).toEqual(['{"online":true}', '']);
   });
