@@ -1,7 +1,5 @@
 /** Every code a message or one item of it can be rejected with, and what it means; docs/telemetry.md is held to it by a test. */
 export const REJECT_CODES = {
-  BAD_ANSWER:
-    'An answer to a command cannot be read, or that command was never sent to this device; see docs/commands.md.',
   UNKNOWN_TOPIC: 'Nothing reads this topic below `up/`.',
   BAD_DEVICE_ID: 'The level of the topic that names the device is no device id.',
   PAYLOAD_TOO_LARGE: 'The payload is larger than 256 KiB.',
@@ -25,6 +23,8 @@ export const REJECT_CODES = {
   NUMBER_TOO_LARGE: 'A number is an integer beyond 2^53 or too large for a double.',
   FORBIDDEN_KEY: 'The name `__proto__` is not accepted anywhere.',
   BAD_SENML: 'The array looks like SenML, but RFC 8428 does not allow it or asks for what is not supported.',
+  BAD_ANSWER:
+    'An answer to a command cannot be read, or that command was never sent to this device; see docs/commands.md.',
   BAD_STATUS: 'The payload on `up/status` is no status.',
   BAD_EVENT_TYPE: 'The event type in the topic is not 1 to 128 printable characters without a comma.',
   STORAGE_REFUSED: 'The database refused this one record, and would refuse it again.',
