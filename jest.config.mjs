@@ -26,12 +26,13 @@ const NOT_EXTERNAL = {
   'test/(ci|docs|lint|support)/': 'about the repository, not about the running service',
   'test/mqtt/': 'the suites of the links, which bring their own brokers',
   'test/storage/': 'the suites of the databases, which bring their own servers',
+  'test/device/repository\\.': 'replicas at one PostgreSQL, which brings its own server',
   'test/replica/': 'several replicas, which bring the broker and the server that they share',
   'test/cli/': 'the simulator, beside brokers of the test and beside one that dies with Signalbox',
   'test/python-example\\.': 'the example device beside a broker of the test',
   'test/process/kill': 'the broker dies with Signalbox; test/replica kills replicas beside a broker that stays',
   'test/process/(start|log)': 'the messages of each mode at the start, and the log',
-  'test/http/database-away\\.': 'a lock on the SQLite file',
+  'test/(http|device)/database-away\\.': 'a lock on the SQLite file',
   'test/sensor/storage-trouble\\.': 'triggers of SQLite, and back-pressure on the devices themselves',
 };
 

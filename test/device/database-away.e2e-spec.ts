@@ -4,12 +4,10 @@ import { once } from 'node:events';
 import { join, resolve } from 'node:path';
 import { LastHeard } from '../../src/mqtt/last-heard.js';
 import { createTestApp, type TestApp } from '../support/app.js';
-import { hasExternalBroker } from '../support/backends.js';
 import { eventually } from '../support/eventually.js';
 import { connectDevice, type Device } from '../support/mqtt.js';
 
-// The lock is one on the SQLite file.
-(hasExternalBroker ? describe.skip : describe)('While the database is away', () => {
+describe('While the database is away', () => {
   let signalbox: TestApp;
   let device: Device;
   beforeAll(async () => {
