@@ -3,8 +3,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { nextLink, type Page } from '../common/cursor.js';
 import { DeviceIdPipe } from '../common/device-id.pipe.js';
 import { EmptyBodyPipe } from '../common/empty-body.pipe.js';
+import type { Command } from './command.js';
 import type { CommandFilter } from './command.repository.js';
 import { type CommandResource, commandResource } from './command.resource.js';
+import type { WaitGoal } from './command.waiter.js';
 import { ControlService } from './control.service.js';
 import { CreateCommandDto } from './dto/create-command.dto.js';
 import { GetCommandDto } from './dto/get-command.dto.js';
@@ -21,16 +23,14 @@ export class CommandHttpController {
   @Post('devices/:deviceId/commands')
   async create(
     @Param('deviceId', DeviceIdPipe) deviceId: string,
-    @Body() asked: CreateCommandDto,
+    @Body() { type, ...options }: CreateCommandDto,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<CommandResource> {
     const wait = preferredWaitOf(request);
     const key = requestKeyOf(request, `/v1/devices/${deviceId}/commands`);
-    const { command: sent, replayed } = await this.control.send({ ...asked, deviceId }, { key });
-    const command = await holdConnection(reply, (wait ?? 0) * 1_000, (ms, signal) =>
-      this.control.wait(sent, 'final', ms, signal),
-    );
+    const { command: sent, replayed } = await this.control.send({ ...options, deviceId, type }, { key });
+    const command = await this.waited(sent, 'final', wait ?? 0, reply);
     if (replayed) void reply.header('idempotency-replayed', 'true');
     if (wait !== null) void reply.header('preference-applied', `wait=${wait}`);
     void reply.header('location', `/v1/commands/${command.id}`).status(command.final ? 201 : 202);
@@ -44,7 +44,7 @@ export class CommandHttpController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Page<CommandResource>> {
-    return this.page({ ...query, deviceId: [deviceId] }, request, reply);
+    return this.page([deviceId], query, request, reply);
   }
 
   @Get('commands')
@@ -53,7 +53,7 @@ export class CommandHttpController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Page<CommandResource>> {
-    return this.page(query, request, reply);
+    return this.page(query.deviceId, query, request, reply);
   }
 
   @Get('commands/:id')
@@ -63,9 +63,7 @@ export class CommandHttpController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<CommandResource> {
     const command = await this.control.get(id);
-    return commandResource(
-      await holdConnection(reply, wait * 1_000, (ms, signal) => this.control.wait(command, until, ms, signal)),
-    );
+    return commandResource(await this.waited(command, until, wait, reply));
   }
 
   /** 200 where that has ended the command, 202 where the device was asked to. */
@@ -81,13 +79,19 @@ export class CommandHttpController {
     return commandResource(command);
   }
 
+  private async waited(command: Command, goal: WaitGoal, seconds: number, reply: FastifyReply): Promise<Command> {
+    if (seconds === 0) return command;
+    return holdConnection(reply, seconds * 1_000, (ms, signal) => this.control.wait(command, goal, ms, signal));
+  }
+
   private async page(
-    { deviceId, status, type, from, to, limit, cursor }: ListCommandsDto,
+    deviceIds: readonly string[] | undefined,
+    { status, type, from, to, limit, cursor }: ListDeviceCommandsDto,
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<Page<CommandResource>> {
     const filter: CommandFilter = {
-      ...(deviceId && { deviceIds: deviceId }),
+      ...(deviceIds && { deviceIds }),
       ...(status && { statuses: status }),
       ...(type && { types: type }),
       ...(from !== undefined && { from }),

@@ -33,18 +33,15 @@ function idempotencyKeyOf(raw: IncomingMessage): string | null {
  */
 export function preferredWaitOf({ raw }: Pick<FastifyRequest, 'raw'>): number | null {
   const given = raw.headersDistinct['prefer']?.join(',') ?? '';
-  for (const [, name, value = ''] of given.matchAll(PREFERENCE)) {
-    if (name!.toLowerCase() !== 'wait') continue;
-    const seconds = waitSeconds(value.replaceAll('"', ''));
+  for (const [preference] of given.matchAll(/(?:"[^"]*"|[^,"])+/g)) {
+    const [name, value = ''] = preference.split(';', 1)[0]!.split('=', 2) as [string, string?];
+    if (name.trim().toLowerCase() !== 'wait') continue;
+    const seconds = waitSeconds(value.trim().replace(/^"(.*)"$/, '$1'));
     if (seconds !== null) return seconds;
     throw badHeader('Prefer', 'BAD_WAIT', `the preference wait must be whole seconds, at most ${MAX_WAIT_S}`);
   }
   return null;
 }
-
-/** preference = token [ BWS "=" BWS word ] *( OWS ";" [ OWS parameter ] ) (RFC 7240, section 2), with the name and the word taken. */
-const PREFERENCE =
-  /(?:^|,)\s*([^\s=;,"]+)(?:\s*=\s*("(?:[^"\\]|\\.)*"|[^,;"]*?))?\s*(?=[,;]|$)(?:;(?:"(?:[^"\\]|\\.)*"|[^,"])*)?/g;
 
 /** Node reads headers as Latin-1; what is UTF-8 was meant as that. */
 function textOf(header: string): string {
