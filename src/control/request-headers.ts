@@ -34,9 +34,14 @@ function idempotencyKeyOf(raw: IncomingMessage): string | null {
 export function preferredWaitOf({ raw }: Pick<FastifyRequest, 'raw'>): number | null {
   const given = raw.headersDistinct['prefer']?.join(',') ?? '';
   for (const [preference] of given.matchAll(/(?:"[^"]*"|[^,"])+/g)) {
-    const [name, value = ''] = preference.split(';', 1)[0]!.split('=', 2) as [string, string?];
-    if (name.trim().toLowerCase() !== 'wait') continue;
-    const seconds = waitSeconds(value.trim().replace(/^"(.*)"$/, '$1'));
+    const [name, ...value] = preference.split(';', 1)[0]!.split('=');
+    if (name!.trim().toLowerCase() !== 'wait') continue;
+    const seconds = waitSeconds(
+      value
+        .join('=')
+        .trim()
+        .replace(/^"(.*)"$/, '$1'),
+    );
     if (seconds !== null) return seconds;
     throw badHeader('Prefer', 'BAD_WAIT', `the preference wait must be whole seconds, at most ${MAX_WAIT_S}`);
   }

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { newId } from '../../src/common/ids.js';
+import { COMMAND_DEFAULTS } from '../../src/control/command.js';
 import { createTestApp, type TestApp } from '../support/app.js';
-import { get, post, type ProblemBody } from '../support/http.js';
+import { eventually } from '../support/eventually.js';
+import { type Answer, get, post, type ProblemBody } from '../support/http.js';
 import { type CommandBody, newDevice, TestDevice } from './command-client.js';
 
 let signalbox: TestApp;
@@ -88,14 +89,181 @@ describe('POST /v1/devices/{deviceId}/commands', () => {
       expect([status, body.errors]).toEqual([400, [expect.objectContaining({ parameter: 'deviceId' })]]);
     }
   });
+});
 
-  it('gives a repeat with the same key the same command', async () => {
-    const [deviceId, key] = [newDevice(), { 'idempotency-key': newId() }];
-    const first = await create(deviceId, { type: 'X', params: { a: 1, b: 2 } }, key);
-    const second = await create(deviceId, { params: { b: 2, a: 1 }, type: 'X' }, key);
-    expect(first.headers.get('idempotency-replayed')).toBeNull();
-    expect([second.status, second.headers.get('idempotency-replayed')]).toEqual([202, 'true']);
-    expect(second.headers.get('location')).toBe(first.headers.get('location'));
-    expect(second.body.id).toBe(first.body.id);
+describe('A command that is asked for', () => {
+  const large = (bytes: number) => ({ a: 'x'.repeat(bytes - 8) });
+
+  it.each<[string, unknown]>([
+    ['type', 'x'],
+    ['type', `x${'.'.repeat(63)}`],
+    ['params', large(32_768)],
+    ['params', { constructor: 1, toString: [null], '': {} }],
+    ['ttlMs', 1_000],
+    ['ttlMs', 2_592_000_000],
+    ['resultTimeoutMs', 1_000],
+    ['resultTimeoutMs', 86_400_000],
+    ['mode', 'result'],
+    ['mode', 'ack'],
+    ['mode', 'none'],
+    ['offline', 'queue'],
+    ['maxAttempts', 1],
+    ['maxAttempts', 10],
+    ['order', 'parallel'],
+    ['order', 'fifo'],
+    ['coalesceKey', null],
+    ['coalesceKey', 'k'],
+    ['coalesceKey', 'ключ '.repeat(25)],
+    ['metadata', large(4_096)],
+  ])('may have as %s what is within its bounds (%#)', async (field, value) => {
+    const deviceId = newDevice();
+    const { status, body } = await create(deviceId, { type: 'X', [field]: value });
+    expect(status).toBe(202);
+    const row = await signalbox.database.point
+      .selectFrom('commands')
+      .selectAll()
+      .where('id', '=', body.id)
+      .executeTakeFirstOrThrow();
+    const stored = {
+      type: row.type,
+      params: JSON.parse(row.params) as unknown,
+      ttlMs: row.expires_at - row.created_at,
+      resultTimeoutMs: row.result_timeout_ms,
+      mode: row.mode,
+      offline: row.offline,
+      maxAttempts: row.max_attempts,
+      order: row.order,
+      coalesceKey: row.coalesce_key,
+      metadata: JSON.parse(row.metadata) as unknown,
+    };
+    expect(stored).toEqual({ ...COMMAND_DEFAULTS, type: 'X', [field]: value });
+  });
+
+  it.each<[string, unknown]>([
+    ['type', undefined],
+    ['type', null],
+    ['type', ''],
+    ['type', 5],
+    ['type', '1x'],
+    ['type', 'TURN ON'],
+    ['type', 'x/y'],
+    ['type', 'X\n'],
+    ['type', 'x'.repeat(65)],
+    ['type', ['X']],
+    ['params', null],
+    ['params', []],
+    ['params', 'on'],
+    ['params', large(32_769)],
+    ['ttlMs', 0],
+    ['ttlMs', 999],
+    ['ttlMs', 2_592_000_001],
+    ['ttlMs', 315_360_000_000],
+    ['ttlMs', -1_000],
+    ['ttlMs', 1_000.5],
+    ['ttlMs', '60000'],
+    ['ttlMs', null],
+    ['ttlMs', true],
+    ['ttlMs', [60_000]],
+    ['resultTimeoutMs', 999],
+    ['resultTimeoutMs', 86_400_001],
+    ['resultTimeoutMs', '30s'],
+    ['mode', 'results'],
+    ['mode', null],
+    ['mode', 'toString'],
+    ['mode', ['ack']],
+    ['offline', 'drop'],
+    ['offline', false],
+    ['maxAttempts', 0],
+    ['maxAttempts', 11],
+    ['maxAttempts', 2.5],
+    ['maxAttempts', '3'],
+    ['order', 'FIFO'],
+    ['order', null],
+    ['coalesceKey', ''],
+    ['coalesceKey', 'x'.repeat(129)],
+    ['coalesceKey', 'a\nb'],
+    ['coalesceKey', 7],
+    ['coalesceKey', ['k']],
+    ['coalesceKey', {}],
+    ['metadata', null],
+    ['metadata', []],
+    ['metadata', large(4_097)],
+    ['ttl', 5],
+    ['deviceId', 'other'],
+    ['idempotencyKey', 'k'],
+    ['toString', 'x'],
+    ['status', 'SUCCEEDED'],
+  ])('is refused with a bad %s (%#), with a pointer to it', async (field, value) => {
+    const deviceId = newDevice();
+    const { status, body } = await create<ProblemBody>(deviceId, { type: 'X', [field]: value });
+    expect(status).toBe(400);
+    expect(body.errors).toEqual([expect.objectContaining({ pointer: `/${field}` })]);
+    const page = await get<{ readonly items: unknown[] }>(commandsUrl(deviceId));
+    expect(page.body.items ?? []).toEqual([]);
+  });
+
+  it('is refused with a key that would change what every object inherits', async () => {
+    const answer = await create(newDevice(), '{"type": "X", "params": {"a": {"__proto__": {"polluted": true}}}}');
+    expect([answer.status, answer.body]).toEqual([
+      400,
+      expect.objectContaining({
+        code: 'BAD_JSON',
+        errors: [expect.objectContaining({ pointer: '/params/a/__proto__' })],
+      }),
+    ]);
+    expect('polluted' in {}).toBe(false);
+  });
+
+  it.each([300_000, 1_000_000, 1_100_000])('is refused as too large with %i bytes of params', async (bytes) => {
+    const { status, body } = await create<ProblemBody>(newDevice(), { type: 'X', params: large(bytes) });
+    expect([status, body.code]).toEqual([413, 'BODY_TOO_LARGE']);
+  });
+
+  it.each(['61', '-1', '1.5', 'soon', '', '"'])('is refused with Prefer: wait=%s', async (wait) => {
+    const { status, body } = await create<ProblemBody>(newDevice(), { type: 'X' }, { prefer: `wait=${wait}` });
+    expect([status, body.errors]).toEqual([400, [expect.objectContaining({ header: 'Prefer' })]]);
+  });
+
+  it('may come with preferences that are not known here', async () => {
+    const { status, headers } = await create(newDevice(), { type: 'X' }, { prefer: 'return=minimal, foo="a, wait=1"' });
+    expect([status, headers.get('preference-applied')]).toEqual([202, null]);
+  });
+
+  it('never shows its metadata to the device', async () => {
+    const device = await TestDevice.listen(signalbox, newDevice());
+    const { body } = await create(device.deviceId, { type: 'X', metadata: { who: 'me' } });
+    expect(Object.keys(await device.nextCommand())).not.toContain('metadata');
+    expect(body).toMatchObject({ metadata: { who: 'me' } });
+    await device.end();
+  });
+});
+
+describe('A device with a full queue', () => {
+  it('has exactly 100 open commands of 10,000 that were asked for at once; the others are told to come back', async () => {
+    const deviceId = newDevice();
+    let next = 0;
+    const answers: Answer<CommandBody & ProblemBody>[] = [];
+    const client = async () => {
+      while (next++ < 10_000) answers.push(await create<CommandBody & ProblemBody>(deviceId, { type: 'X' }));
+    };
+    await Promise.all(Array.from({ length: 64 }, client));
+    expect(answers).toHaveLength(10_000);
+    const refused = answers.filter(({ status }) => status !== 202);
+    expect(answers.length - refused.length).toBe(100);
+    for (const { status, headers, body } of refused) {
+      expect([status, body.code]).toEqual([429, 'QUEUE_FULL']);
+      expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
+    }
+    const open = await get<{ readonly items: readonly CommandBody[] }>(`${commandsUrl(deviceId)}?limit=1000`);
+    expect(open.body.items).toHaveLength(100);
+    // The end of one makes room for one.
+    const device = await TestDevice.listen(signalbox, deviceId);
+    const { id } = open.body.items.at(-1)!;
+    await eventually('it is sent', async () => (await read(id)).attempts > 0);
+    await device.answer(id, { status: 'succeeded' });
+    await eventually('it has ended', async () => (await read(id)).final);
+    expect((await create(deviceId, { type: 'X' })).status).toBe(202);
+    expect((await create(deviceId, { type: 'X' })).status).toBe(429);
+    await device.end();
   });
 });
