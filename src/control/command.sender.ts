@@ -25,6 +25,7 @@ const STOP_WAIT_MS = 3_000;
 @Injectable()
 export class CommandSender implements BeforeApplicationShutdown {
   private readonly log = new LimitedLog(new Logger(CommandSender.name));
+  /** One attempt of a command at a time, from the wish to count it until the broker has answered. */
   private readonly publishing = new Map<string, Promise<void>>();
   /** All that has begun here and is not stored yet. */
   private readonly active = new Set<Promise<unknown>>();
@@ -125,14 +126,24 @@ export class CommandSender implements BeforeApplicationShutdown {
     if (this.link.status !== 'up' || !(await this.isHeard(command))) return 'unheard';
     if (await this.isSuperseded(command)) return 'never';
     if (await this.isBehind(command)) return 'behind';
-    const begun = await this.begin(command);
-    if (!begun) return 'not this time';
-    const publishing = this.publish(begun, topic).finally(() => {
-      if (this.publishing.get(begun.id) === publishing) this.publishing.delete(begun.id);
-    });
-    this.publishing.set(begun.id, publishing);
+    return this.attempt(command, topic);
+  }
+
+  /** Counts an attempt and publishes; resolves before the broker has answered. */
+  private async attempt(command: Command, topic: string): Promise<Sending> {
+    const { id } = command;
+    if (this.publishing.has(id)) return 'not this time';
+    const begun = this.begin(command);
+    const publishing = begun
+      .then(
+        (one) => one && this.publish(one, topic),
+        () => null,
+      )
+      .then(() => undefined)
+      .finally(() => this.publishing.delete(id));
+    this.publishing.set(id, publishing);
     this.track(publishing);
-    return 'sent';
+    return (await begun) ? 'sent' : 'not this time';
   }
 
   private async publish(begun: Command, topic: string): Promise<void> {
