@@ -69,9 +69,17 @@ export class CommandJournal {
     this.lanes.delete(id);
   }
 
-  /** Stores all that a batch makes of the command, again from what is there where another replica was faster. */
+  /**
+   * Stores all that a batch makes of the command, again from what is there where another replica was faster. That nothing
+   * comes of it is only said of what was read after the whole batch was handed in.
+   */
   private async store(id: string, batch: readonly Waiting[], known: Command | null): Promise<Command | null> {
-    for (let before = known ?? (await this.commands.find(id)); ; before = await this.commands.find(id)) {
+    let isFresh = known === null;
+    for (
+      let before = known ?? (await this.commands.find(id));
+      ;
+      before = await this.commands.find(id), isFresh = true
+    ) {
       if (before === null) {
         for (const { resolve } of batch) resolve(null);
         return null;
@@ -84,7 +92,7 @@ export class CommandJournal {
         after = next ?? after;
         entries.push({ command: after, changed: next !== null });
       }
-      if (after !== before && !(await this.commands.save(after))) continue;
+      if (after === before ? !isFresh : !(await this.commands.save(after))) continue;
       const stored = after === before ? before : { ...after, version: before.version + 1 };
       for (const [i, { resolve }] of batch.entries()) {
         resolve({ ...entries[i]!, command: { ...entries[i]!.command, version: stored.version } });
