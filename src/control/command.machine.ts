@@ -1,3 +1,4 @@
+import { canonicalJson } from '../common/canonical-json.js';
 import type { Json } from '../common/json.js';
 
 /** The observed facts of a command's life and their rank (docs/commands.md); a change of status needs a higher rank. */
@@ -213,8 +214,8 @@ function hearTooLate<F extends CommandFate>(fate: F, told: LateResult): Step<F> 
   if (fate.lateResult !== null) return null;
   const isRepeat =
     FINAL_ANSWERS[told.status].status === fate.status &&
-    JSON.stringify(told.result) === JSON.stringify(fate.result) &&
-    (fate.status === 'SUCCEEDED' || JSON.stringify(errorOf(told)) === JSON.stringify(fate.error));
+    canonicalJson(told.result) === canonicalJson(fate.result) &&
+    (fate.status === 'SUCCEEDED' || isSameError(errorOf(told), fate.error));
   return isRepeat ? null : { fate: { ...fate, lateResult: told }, change: null };
 }
 
@@ -240,6 +241,10 @@ function expire<F extends CommandFate>(fate: F, at: number): Step<F> | null {
   if (fate.attempts === 0) return step;
   const error = { code: 'NO_ANSWER', message: 'The device did not answer before the ttl was over.' };
   return { ...step, fate: { ...step.fate, error } };
+}
+
+function isSameError(told: CommandError, known: CommandError | null): boolean {
+  return told.code === known?.code && told.message === known.message;
 }
 
 function errorOf({ code, message }: Partial<CommandError>): CommandError {

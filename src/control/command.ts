@@ -69,15 +69,23 @@ export interface Command extends CommandFate {
   readonly history: readonly CommandChange[];
 }
 
-/** What the event makes of the command, its history and times included, or null where it changes nothing. */
+/**
+ * What the event makes of the command, its history and times included, or null where it changes nothing. No entry of the
+ * history is earlier than the one before it, although an answer is told with the time at which it came in.
+ */
 export function evolve(command: Command, event: CommandEvent): Command | null {
   const step = advance(command, event);
   if (!step) return null;
+  const { history } = command;
   return {
     ...step.fate,
     lastAttemptAt: event.kind === 'attempt' ? event.at : command.lastAttemptAt,
-    history: step.change ? [...command.history, step.change] : command.history,
+    history: step.change ? [...history, notBefore(history.at(-1)?.at ?? 0, step.change)] : history,
   };
+}
+
+function notBefore(time: number, change: CommandChange): CommandChange {
+  return change.at < time ? { ...change, at: time } : change;
 }
 
 /** A command that was asked for just now, not stored yet. Devices on foreign topics give no answers, so its mode is `none`. */
