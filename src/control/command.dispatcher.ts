@@ -3,7 +3,7 @@ import { LimitedLog } from '../common/limited-log.js';
 import { DeviceService } from '../device/device.service.js';
 import { MqttLink } from '../mqtt/link.js';
 import type { Command } from './command.js';
-import { CommandJournal } from './command.journal.js';
+import { CommandJournal, type Observation } from './command.journal.js';
 import { COMMAND_RANK, dueAt, endOf } from './command.machine.js';
 import { CommandRepository } from './command.repository.js';
 import { CommandSender, type Sending } from './command.sender.js';
@@ -39,6 +39,7 @@ export class CommandDispatcher implements OnApplicationBootstrap, OnModuleDestro
     this.endings.push(
       this.journal.onChange((after, before) => this.onChange(after, before)),
       this.devices.onListening((deviceId) => void this.onListening(deviceId)),
+      this.devices.onRemoval((deviceId) => this.cancelUnsent(deviceId)),
     );
     this.lookAt(Date.now());
   }
@@ -65,6 +66,13 @@ export class CommandDispatcher implements OnApplicationBootstrap, OnModuleDestro
     }
     await Promise.all(sent.map((id) => this.sender.settled(id)));
     return sent.length;
+  }
+
+  /** A device that is to be removed gets nothing that was not on its way to it; what was ends by its answer, or by time. */
+  private async cancelUnsent(deviceId: string): Promise<void> {
+    const observe: Observation = ({ attempts }) =>
+      attempts === 0 ? { kind: 'cancel', at: Date.now(), by: 'device removal' } : null;
+    for (const { id } of await this.commands.openOf(deviceId)) await this.journal.enter(id, observe);
   }
 
   private async onListening(deviceId: string): Promise<void> {
