@@ -1,5 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { isDeviceId } from '../common/ids.js';
 import { LimitedLog } from '../common/limited-log.js';
+import { DeviceService } from '../device/device.service.js';
 import { SensorService } from '../sensor/sensor.service.js';
 import { BadAnswer, parseAnswer, parseGet } from './answer.parser.js';
 import { type Command, MAX_OPEN } from './command.js';
@@ -34,6 +36,7 @@ export class AnswerService {
     private readonly journal: CommandJournal,
     private readonly dispatcher: CommandDispatcher,
     private readonly sender: CommandSender,
+    private readonly devices: DeviceService,
     private readonly sensors: SensorService,
   ) {}
 
@@ -70,7 +73,7 @@ export class AnswerService {
   private async take(message: AnswerMessage): Promise<string | null> {
     const { deviceId, commandId, payload, receivedAt } = message;
     try {
-      if (commandId === 'get') void this.sendPending(deviceId, parseGet(payload) ?? MAX_OPEN);
+      if (commandId === 'get') void this.sendPending(deviceIdOf(deviceId), parseGet(payload) ?? MAX_OPEN);
       else await this.answer(deviceId, commandId, parseAnswer(payload), receivedAt);
       return null;
     } catch (error) {
@@ -82,11 +85,17 @@ export class AnswerService {
   /** Does not hold the acknowledgement up: a device that gets no number asks again. */
   private async sendPending(deviceId: string, max: number): Promise<void> {
     try {
+      await this.devices.noteNative(deviceId);
       await this.sender.sendCount(deviceId, await this.dispatcher.sendPending(deviceId, max));
     } catch (error) {
       this.log.warn('get', () => ({ msg: 'pending commands not sent', deviceId, error: String(error) }));
     }
   }
+}
+
+function deviceIdOf(deviceId: string): string {
+  if (isDeviceId(deviceId)) return deviceId;
+  throw new BadAnswer('The level of the topic that names the device is no device id.');
 }
 
 function isSentTo({ deviceId, attempts }: Command, device: string): boolean {

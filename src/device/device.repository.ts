@@ -63,6 +63,11 @@ export class DeviceRepository {
     return new Set(steps.filter(({ wakes }, i) => wakes && results[i]!.changes > 0).map(({ deviceId }) => deviceId));
   }
 
+  /** The device is native from now on; it is created where unknown. */
+  async keepNative(deviceId: string, at: number): Promise<void> {
+    await this.database.write([this.showNative(deviceId, at)]);
+  }
+
   /** The device has asked for its commands over HTTP; it is created where unknown, and native from then on. */
   async keepPoll(deviceId: string, at: number): Promise<void> {
     const polled = this.database.sql.updateTable('devices').set({ polled_at: at }).where('id', '=', deviceId).compile();

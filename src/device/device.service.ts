@@ -120,6 +120,11 @@ export class DeviceService {
     }
   }
 
+  /** The device has shown itself by a native message that tells nothing of its presence. Rejects with STORAGE_UNAVAILABLE. */
+  async noteNative(deviceId: string): Promise<void> {
+    if ((await this.devices.linkOf(deviceId)) !== 'native') await this.devices.keepNative(deviceId, Date.now());
+  }
+
   /** Calls `before` when a device is about to be removed, with its id; the removal waits for it, and fails with it. Returns what ends it. */
   onRemoval(before: (deviceId: string) => Promise<void>): () => void {
     this.removals.add(before);
