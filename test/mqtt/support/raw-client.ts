@@ -30,9 +30,19 @@ export class RawClient {
   /** Opens and connects; resolves after the CONNACK. */
   static async connect(port: number, clientId: string, options: Partial<IConnectPacket> = {}): Promise<RawClient> {
     const client = await RawClient.open(port);
-    client.send(connectPacket(clientId, options));
-    await client.next('connack');
+    await client.login(clientId, options);
     return client;
+  }
+
+  /** Sends its CONNECT; resolves after the CONNACK. */
+  async login(clientId: string, options: Partial<IConnectPacket> = {}): Promise<void> {
+    this.send(connectPacket(clientId, options));
+    await this.next('connack');
+  }
+
+  /** Calls back for every packet that comes from now on. */
+  onPacket(listener: (packet: Packet) => void): void {
+    this.parser.on('packet', listener);
   }
 
   send(...packets: readonly (Packet | Buffer)[]): void {
