@@ -36,6 +36,10 @@ const NOT_EXTERNAL = {
   'test/sensor/storage-trouble\\.': 'triggers of SQLite, and back-pressure on the devices themselves',
 };
 
+/** What one kind of broker promises and the other does not: run with that kind only. */
+const EMBEDDED_ONLY = '\\.embedded\\.e2e-spec';
+const EXTERNAL_ONLY = '\\.external\\.e2e-spec';
+
 const { mosquitto, postgres } = findServices();
 
 export default {
@@ -45,7 +49,12 @@ export default {
   reporters: ['default', '<rootDir>/test/support/summary-reporter.mjs'],
   projects: [
     { ...common, displayName: 'unit', testMatch: ['<rootDir>/src/**/*.spec.ts'] },
-    { ...common, displayName: 'e2e', testMatch: ['<rootDir>/test/**/*.e2e-spec.ts'] },
+    {
+      ...common,
+      displayName: 'e2e',
+      testMatch: ['<rootDir>/test/**/*.e2e-spec.ts'],
+      testPathIgnorePatterns: [EXTERNAL_ONLY],
+    },
     // Where one of the two is missing, the last lines of the run say so loudly (summary-reporter.mjs).
     ...(mosquitto && postgres
       ? [
@@ -53,7 +62,7 @@ export default {
             ...common,
             displayName: 'e2e external',
             testMatch: ['<rootDir>/test/**/*.e2e-spec.ts'],
-            testPathIgnorePatterns: Object.keys(NOT_EXTERNAL).map((path) => `<rootDir>/${path}`),
+            testPathIgnorePatterns: [EMBEDDED_ONLY, ...Object.keys(NOT_EXTERNAL).map((path) => `<rootDir>/${path}`)],
             globals: { signalboxBackends: 'external' },
             globalSetup: '<rootDir>/test/support/external.setup.mjs',
             globalTeardown: '<rootDir>/test/support/external.teardown.mjs',
