@@ -78,7 +78,8 @@ export class ExternalLink extends MqttLink {
    */
   override async start(filters: readonly string[], deliver: (delivery: Delivery) => void): Promise<void> {
     checkCertificates(this.broker);
-    const statusFilter = `${this.topics.prefix}/+/up/status`;
+    // Of the first the retained ones are wanted, of the second a broker that deals them out would change the order.
+    const inOrder = [`${this.topics.prefix}/+/up/status`, `${this.topics.prefix}/+/up/commands/+`];
     const fewest = fewestFilters(filters);
     this.warnOfOverlaps(fewest);
     this.seats = new Seats({
@@ -89,8 +90,7 @@ export class ExternalLink extends MqttLink {
       deliver,
       filters: fewest,
       covered: [...new Set(filters)].filter((filter) => !fewest.includes(filter)),
-      statusFilter,
-      wantsStatus: fewest.some((filter) => filtersOverlap(filter, statusFilter)),
+      inOrder: inOrder.filter((wanted) => fewest.some((filter) => filtersOverlap(filter, wanted))),
     });
     const settled = this.settled();
     this.outbox.open();

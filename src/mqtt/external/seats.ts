@@ -5,9 +5,9 @@ import { TopicCache } from '../topic-cache.js';
 import type { Verdict } from './intake.js';
 import { LeaseKeeper } from './lease.keeper.js';
 import { Reader, type ReaderParts } from './reader.js';
-import { type Others, StatusReader } from './status.reader.js';
+import { OrderedReader, type Others } from './ordered.reader.js';
 
-/** The seat whose holder also reads `up/status` and tells whether Signalbox is there. */
+/** The seat whose holder also reads what must stay in order, and tells whether Signalbox is there. */
 const FIRST = '1';
 /** How long giving the leases back may take at a stop. */
 const LEAVE_MS = 2_000;
@@ -19,9 +19,8 @@ export interface SeatsParts extends ReaderParts {
   readonly filters: readonly string[];
   /** What `filters` cover, and an older session may still be subscribed to. */
   readonly covered: readonly string[];
-  readonly statusFilter: string;
-  /** Some handler wants what `statusFilter` matches. */
-  readonly wantsStatus: boolean;
+  /** What one session alone reads: messages whose order counts, or of which the retained ones are wanted. */
+  readonly inOrder: readonly string[];
 }
 
 /**
@@ -32,12 +31,12 @@ export class Seats {
   private readonly leases: LeaseKeeper;
   private readonly readers = new Map<string, Reader>();
   private readonly leaving = new Map<string, Promise<void>>();
-  private readonly status: StatusReader;
+  private readonly ordered: OrderedReader;
   private readonly names: readonly string[];
   private readonly verdicts: TopicCache<Verdict>;
 
   constructor(private readonly parts: SeatsParts) {
-    const { broker, store, statusFilter, line } = parts;
+    const { broker, store, inOrder, line } = parts;
     this.names = Array.from({ length: broker.seats }, (_, i) => String(i + 1));
     this.leases = new LeaseKeeper(store, this.names, {
       held: (name) => this.open(name),
@@ -49,11 +48,11 @@ export class Seats {
           hint: 'The database is away. What we hold is read for at most 10 s more, so that no other replica reads it too.',
         })),
     });
-    this.verdicts = new TopicCache((topic) => this.verdictOf(topic, statusFilter));
-    this.status = new StatusReader(parts, {
+    this.verdicts = new TopicCache((topic) => this.verdictOf(topic));
+    this.ordered = new OrderedReader(parts, {
       clientId: `${broker.shareGroup}-status`,
-      filters: parts.wantsStatus ? [statusFilter] : [],
-      judge: (topic) => this.judge(FIRST, matchesFilter(statusFilter, topic) ? 'deliver' : 'acknowledge'),
+      filters: inOrder,
+      judge: (topic) => this.judge(FIRST, this.isInOrder(topic) ? 'deliver' : 'acknowledge'),
       onStop: () => this.cut(FIRST),
       beforeRedial: this.look(),
     });
@@ -84,12 +83,12 @@ export class Seats {
     this.count();
     if (this.leaving.has(name)) return;
     this.readerOf(name).open();
-    if (name === FIRST) this.status.open();
+    if (name === FIRST) this.ordered.open();
   }
 
   private cut(name: string): void {
     this.readers.get(name)?.cut();
-    if (name === FIRST) this.status.cut();
+    if (name === FIRST) this.ordered.cut();
     this.count();
   }
 
@@ -106,7 +105,7 @@ export class Seats {
   }
 
   private async leave(name: string, others: Others): Promise<void> {
-    await Promise.all([this.readers.get(name)?.leave(), name === FIRST ? this.status.leave(others) : null]);
+    await Promise.all([this.readers.get(name)?.leave(), name === FIRST ? this.ordered.leave(others) : null]);
   }
 
   /** Live replicas hold the seats evenly, so whoever holds all of several is alone. */
@@ -117,7 +116,7 @@ export class Seats {
 
   private isReadyOf(name: string): boolean {
     if (!this.leases.isValid(name) || this.leaving.has(name)) return true;
-    return this.readers.get(name)?.isReady === true && (name !== FIRST || this.status.isReady);
+    return this.readers.get(name)?.isReady === true && (name !== FIRST || this.ordered.isReady);
   }
 
   private readerOf(name: string): Reader {
@@ -148,9 +147,12 @@ export class Seats {
     return this.leases.isValid(name) ? verdict : 'stop';
   }
 
-  private verdictOf(topic: string, statusFilter: string): Verdict {
-    // Read by the one normal subscription, which gets the retained ones too.
-    if (matchesFilter(statusFilter, topic)) return 'acknowledge';
+  private isInOrder(topic: string): boolean {
+    return this.parts.inOrder.some((filter) => matchesFilter(filter, topic));
+  }
+
+  private verdictOf(topic: string): Verdict {
+    if (this.isInOrder(topic)) return 'acknowledge';
     const problem = topicProblem(topic);
     if (problem === null) return 'deliver';
     this.parts.line.journal.note('refused.topic', 'message on a topic that we do not read', () => ({

@@ -54,6 +54,15 @@ describeWith(['mosquitto'], 'up/status and our own status at an external broker'
     ]);
   });
 
+  it('stand beside the answers to commands, which come once each and in their order whatever the number of seats', async () => {
+    const box = await start({ seats: 4 });
+    const texts = Array.from({ length: 200 }, (_, i) => String(i));
+    await Promise.all(texts.map((text) => other.publishAsync('devices/d/up/commands/c', text, { qos: 1 })));
+    await eventually('all came', () => box.deliveries.length >= texts.length);
+    await eventually('the seats acknowledged theirs', () => box.counter('acked') === 2 * texts.length);
+    expect(box.deliveries.map(({ message }) => message.payload.toString())).toEqual(texts);
+  });
+
   it('are not subscribed to where no handler wants them', async () => {
     await start({ filters: ['demo/#'] });
     expect(wire.of('connect', 'group-status')).toHaveLength(1);

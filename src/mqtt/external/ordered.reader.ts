@@ -12,10 +12,11 @@ const WITH_WILL = 0x04;
 export type Others = 'none' | 'perhaps' | 'waiting';
 
 /**
- * The one normal subscription, to `up/status`: shared ones get no retained messages. Its connection also tells on
- * `services/signalbox/status`, retained, whether any replica is there.
+ * The one session with normal subscriptions: to `up/status`, because shared ones get no retained messages, and to
+ * `up/commands/+`, because a broker deals what is shared out to several sessions, and the answers of a device would overtake each
+ * other. Its connection also tells on `services/signalbox/status`, retained, whether any replica is there.
  */
-export class StatusReader {
+export class OrderedReader {
   private readonly reader: Reader;
   private client: MqttClient | null = null;
   private readonly note: (error: Error) => void;
