@@ -126,9 +126,29 @@ describeWith(['mosquitto'], 'signalbox simulate beside a broker', () => {
     await eventually('the stored answer', () => answers('c1').length === 3);
     expect(answers('c1')[2]).toEqual(answers('c1')[1]);
     expect(await run.interrupt()).toMatchObject({
-      commands: { received: 4, repeated: 1, succeeded: 1, failed: 0, rejected: 2, cancelled: 1 },
+      commands: {
+        received: 4,
+        repeated: 1,
+        accepted: 1,
+        progress: 0,
+        succeeded: 1,
+        failed: 0,
+        rejected: 2,
+        cancelled: 1,
+      },
       serviceErrors: { BAD_TIMESTAMP: 1 },
     });
+  });
+
+  it('reports the progress of a calibration, and counts it', async () => {
+    const run = simulate('--devices', '1', '--rate', '0');
+    await eventually('online', () => objects(heard, /up\/status$/)[0]);
+    const calibrate = '{"id":"c1","type":"CALIBRATE","params":{},"ttlMs":60000}';
+    await service.publishAsync('devices/sim-0001/down/commands/c1', calibrate, { qos: 1 });
+    await eventually('it is finished', () => /succeeded|failed/.test(String(answers('c1').at(-1)?.['status'])));
+    const underWay = [20, 40, 60, 80].map((progress) => ({ status: 'progress', progress }));
+    expect(answers('c1').slice(0, -1)).toEqual([{ status: 'accepted' }, ...underWay]);
+    expect((await run.interrupt()).commands).toMatchObject({ received: 1, accepted: 1, progress: 4 });
   });
 
   it('speaks foreign topics with --foreign, flat and without a status', async () => {

@@ -17,7 +17,7 @@ function rules(): DeviceRules {
 function complete(device: DeviceRules, id: string, payload: string): void {
   device.receive(id, payload, NOW);
   device.begin(id, NOW);
-  device.finish(id);
+  device.proceed(id);
 }
 
 describe('a virtual device that gets a command', () => {
@@ -26,9 +26,9 @@ describe('a virtual device that gets a command', () => {
     const received = device.receive('c1', command('TURN_ON_FAN'), NOW);
     expect(received).toMatchObject({ answer: null, next: { step: 'begin' }, repeated: false });
     expect(received.next!.afterMs).toBeGreaterThan(0);
-    expect(device.begin('c1', NOW)).toMatchObject({ answer: { status: 'accepted' }, next: { step: 'finish' } });
+    expect(device.begin('c1', NOW)).toMatchObject({ answer: { status: 'accepted' }, next: { step: 'proceed' } });
     expect(device.fan).toBe(false);
-    expect(device.finish('c1')).toEqual({
+    expect(device.proceed('c1')).toEqual({
       answer: { status: 'succeeded', result: { fan: true } },
       next: null,
       repeated: false,
@@ -42,7 +42,7 @@ describe('a virtual device that gets a command', () => {
     const device = new DeviceRules(() => 0.01);
     device.receive('c1', command('TURN_ON_FAN'), NOW);
     device.begin('c1', NOW);
-    expect(device.finish('c1').answer).toMatchObject({ status: 'failed', code: 'ACTUATOR_STUCK' });
+    expect(device.proceed('c1').answer).toMatchObject({ status: 'failed', code: 'ACTUATOR_STUCK' });
     expect(device.fan).toBe(false);
   });
 
@@ -57,7 +57,16 @@ describe('a virtual device that gets a command', () => {
     expect(codeOf('c1', command('MAKE_COFFEE'))).toBe('UNKNOWN_TYPE');
     expect(codeOf('c2', command('toString'))).toBe('UNKNOWN_TYPE');
     expect(codeOf('c3', command('SET_TARGET', { params: { temperature: 'warm' } }))).toBe('BAD_PARAMS');
-    for (const [i, payload] of ['', 'null', '[]', '7', '{"type":1}'].entries()) {
+    const unreadable = [
+      '',
+      'null',
+      '[]',
+      '7',
+      '{"type":1}',
+      '{"type":"PING","params":[]}',
+      '{"type":"PING","ttlMs":"1"}',
+    ];
+    for (const [i, payload] of unreadable.entries()) {
       expect(codeOf(`bad${i}`, payload)).toBe('BAD_COMMAND');
     }
   });
@@ -80,10 +89,32 @@ describe('a virtual device that gets a command', () => {
     expect(repeat()).toEqual({ answer: null, next: null, repeated: true });
     device.begin('c1', NOW);
     expect(repeat()).toMatchObject({ answer: { status: 'accepted' }, next: null, repeated: true });
-    const { answer } = device.finish('c1');
+    const { answer } = device.proceed('c1');
     complete(device, 'c2', command('TURN_OFF_FAN'));
     expect(repeat()).toEqual({ answer, next: null, repeated: true });
     expect(device.fan).toBe(false);
+  });
+
+  it('reports the progress of a calibration step by step, says how far it is on a repeat, and may be cancelled meanwhile', () => {
+    const device = rules();
+    device.receive('c1', command('CALIBRATE'), NOW);
+    device.begin('c1', NOW);
+    for (const progress of [20, 40, 60, 80]) {
+      const answer = { status: 'progress', progress };
+      expect(device.proceed('c1')).toEqual({
+        answer,
+        next: { step: 'proceed', afterMs: expect.any(Number) },
+        repeated: false,
+      });
+      expect(device.receive('c1', command('CALIBRATE'), NOW)).toEqual({ answer, next: null, repeated: true });
+    }
+    expect(device.proceed('c1')).toMatchObject({ answer: { status: 'succeeded' }, next: null });
+    expect(device.proceed('c1').answer).toBeNull();
+    device.receive('c2', command('CALIBRATE'), NOW);
+    device.begin('c2', NOW);
+    device.proceed('c2');
+    expect(device.cancel('c2').answer).toEqual({ status: 'cancelled' });
+    expect(device.proceed('c2').answer).toBeNull();
   });
 
   it('remembers the last 32 finished commands, and no more', () => {
@@ -101,7 +132,7 @@ describe('a virtual device that gets a command', () => {
     device.receive('c2', command('TURN_ON_FAN'), NOW);
     device.begin('c2', NOW);
     expect(device.cancel('c2').answer).toEqual({ status: 'cancelled' });
-    expect(device.finish('c2').answer).toBeNull();
+    expect(device.proceed('c2').answer).toBeNull();
     expect(device.fan).toBe(false);
     complete(device, 'c3', command('PING'));
     expect(device.cancel('c3')).toMatchObject({ answer: { status: 'succeeded' }, repeated: true });
@@ -113,14 +144,14 @@ describe('a virtual device that gets a command', () => {
     for (let i = 0; i < MAX_RUNNING; i++) device.receive(`c${i}`, command('PING'), NOW);
     expect(device.receive('more', command('PING'), NOW).answer).toMatchObject({ status: 'rejected', code: 'BUSY' });
     device.begin('c0', NOW);
-    device.finish('c0');
+    device.proceed('c0');
     expect(device.receive('more', command('PING'), NOW)).toMatchObject({ answer: { code: 'BUSY' }, repeated: true });
   });
 
   it('never gives two different final answers to a command that it remembers, in any order of events', () => {
     const ids = fc.constantFrom('a', 'b', 'c');
-    const types = fc.constantFrom('PING', 'TURN_ON_FAN', 'NO_SUCH', 'SET_TARGET');
-    const events = fc.constantFrom('receive', 'begin', 'finish', 'cancel');
+    const types = fc.constantFrom('PING', 'TURN_ON_FAN', 'NO_SUCH', 'SET_TARGET', 'CALIBRATE');
+    const events = fc.constantFrom('receive', 'begin', 'proceed', 'cancel');
     fc.assert(
       fc.property(fc.nat(), fc.array(fc.tuple(events, ids, types, fc.nat(2_000)), { maxLength: 60 }), (seed, steps) => {
         const device = new DeviceRules(seededRandom(seed, 0));
@@ -133,12 +164,12 @@ describe('a virtual device that gets a command', () => {
               ? device.receive(id, command(type, { ttlMs: 3_000 }), now)
               : event === 'begin'
                 ? device.begin(id, now)
-                : event === 'finish'
-                  ? device.finish(id)
+                : event === 'proceed'
+                  ? device.proceed(id)
                   : device.cancel(id);
           if (!answer) continue;
           if (finals.has(id)) expect(answer).toEqual(finals.get(id));
-          else if (answer.status !== 'accepted') finals.set(id, answer);
+          else if (answer.status !== 'accepted' && answer.status !== 'progress') finals.set(id, answer);
         }
       }),
     );

@@ -3,16 +3,18 @@ import type { Random } from './random.js';
 
 /** An answer on `up/commands/{commandId}`. */
 export interface Answer {
-  readonly status: 'accepted' | 'succeeded' | 'failed' | 'rejected' | 'cancelled';
+  readonly status: 'accepted' | 'progress' | 'succeeded' | 'failed' | 'rejected' | 'cancelled';
+  /** 0 to 100. */
+  readonly progress?: number;
   readonly code?: string;
   readonly message?: string;
   readonly result?: Readonly<Record<string, unknown>>;
 }
 
-/** What to do now: publish `answer` if there is one, and make the next step (`begin`, `finish`) after so many milliseconds. */
+/** What to do now: publish `answer` if there is one, and make the next step (`begin`, `proceed`) after so many milliseconds. */
 export interface Reaction {
   readonly answer: Answer | null;
-  readonly next: { readonly step: 'begin' | 'finish'; readonly afterMs: number } | null;
+  readonly next: { readonly step: 'begin' | 'proceed'; readonly afterMs: number } | null;
   /** True where the command had been received before. */
   readonly repeated: boolean;
 }
@@ -22,6 +24,8 @@ export const REMEMBERED = 32;
 export const MAX_RUNNING = 32;
 
 const FAILURE_SHARE = 0.05;
+/** Steps of a calibration; all else is done in one. */
+const CALIBRATION_STEPS = 5;
 
 type State = 'received' | 'accepted' | 'final';
 
@@ -31,14 +35,16 @@ interface Remembered {
   readonly expiresAt: number;
   state: State;
   answer: Answer | null;
+  stepsLeft: number;
 }
 
 const NOTHING: Reaction = { answer: null, next: null, repeated: false };
 
 /**
- * How a well-behaved device answers commands: it accepts what it knows, finishes a little later, rejects unknown types and what
- * came too late (`EXPIRED`), does nothing twice, and repeats its stored answer when a command comes again. It holds the state
- * of the device but no clock, socket or timer; times are epoch milliseconds.
+ * How a well-behaved device answers commands: it accepts what it knows, reports the progress of what takes long (`CALIBRATE`),
+ * finishes a little later, rejects unknown types and what came too late (`EXPIRED`), does nothing twice, and repeats its stored
+ * answer when a command comes again. It holds the state of the device but no clock, socket or timer; times are milliseconds of
+ * any clock that never goes back.
  */
 export class DeviceRules {
   private readonly commands = new Map<string, Remembered>();
@@ -78,14 +84,23 @@ export class DeviceRules {
     return {
       ...NOTHING,
       answer: settle(command, 'accepted', { status: 'accepted' }),
-      next: { step: 'finish', afterMs: between(this.random, 150, 1500) },
+      next: this.nextStep(command),
     };
   }
 
-  /** A command that was accepted is done, or turns out to have failed. */
-  finish(commandId: string): Reaction {
+  /** A command that was accepted is a step further: it reports how far it is, is done, or turns out to have failed. */
+  proceed(commandId: string): Reaction {
     const command = this.commands.get(commandId);
     if (command?.state !== 'accepted') return NOTHING;
+    command.stepsLeft -= 1;
+    if (command.stepsLeft > 0) {
+      const progress = Math.round(100 * (1 - command.stepsLeft / stepsOf(command.type)));
+      return {
+        ...NOTHING,
+        answer: settle(command, 'accepted', { status: 'progress', progress }),
+        next: this.nextStep(command),
+      };
+    }
     const answer: Answer =
       this.random() < FAILURE_SHARE
         ? { status: 'failed', code: 'ACTUATOR_STUCK', message: 'the actuator did not move' }
@@ -123,9 +138,14 @@ export class DeviceRules {
   }
 
   private remember(commandId: string, command: ParsedCommand, state: State, answer: Answer | null): Answer | null {
-    this.commands.set(commandId, { ...command, state, answer });
+    this.commands.set(commandId, { ...command, state, answer, stepsLeft: stepsOf(command.type) });
     this.forget();
     return answer;
+  }
+
+  /** All of a command takes 150 to 1,500 ms, however many steps it has. */
+  private nextStep({ type }: Remembered): NonNullable<Reaction['next']> {
+    return { step: 'proceed', afterMs: between(this.random, 150, 1500) / stepsOf(type) };
   }
 
   private forget(): void {
@@ -141,7 +161,11 @@ export class DeviceRules {
   }
 }
 
-const EFFECTS = new Set(['PING', 'TURN_ON_FAN', 'TURN_OFF_FAN', 'SET_TARGET']);
+const EFFECTS = new Set(['PING', 'TURN_ON_FAN', 'TURN_OFF_FAN', 'SET_TARGET', 'CALIBRATE']);
+
+function stepsOf(type: string): number {
+  return type === 'CALIBRATE' ? CALIBRATION_STEPS : 1;
+}
 
 interface ParsedCommand {
   readonly type: string;
@@ -159,12 +183,10 @@ function parseCommand(payload: string, now: number): ParsedCommand {
     return unreadable;
   }
   if (typeof body !== 'object' || body === null) return unreadable;
-  const { type, params, ttlMs } = body as Record<string, unknown>;
-  return {
-    type: typeof type === 'string' ? type : '',
-    params: typeof params === 'object' && params !== null ? (params as Record<string, unknown>) : {},
-    expiresAt: typeof ttlMs === 'number' ? now + ttlMs : Infinity,
-  };
+  const { type, params = {}, ttlMs = Infinity } = body as Record<string, unknown>;
+  const isObject = typeof params === 'object' && params !== null && !Array.isArray(params);
+  if (typeof type !== 'string' || !isObject || typeof ttlMs !== 'number') return unreadable;
+  return { type, params: params as Record<string, unknown>, expiresAt: now + ttlMs };
 }
 
 function settle(command: Remembered, state: State, answer: Answer): Answer {

@@ -28,11 +28,20 @@ describe('the tally of a run', () => {
     expect(Object.keys(tally.serviceErrors).length).toBeLessThanOrEqual(101);
   });
 
-  it('counts a command as answered when it is finished, not when it is accepted', () => {
+  it('counts answers by status, and a command as answered when it is finished, not when it is under way', () => {
     const tally = new Tally();
-    for (const status of ['accepted', 'succeeded', 'accepted', 'failed', 'rejected', 'cancelled'] as const) {
+    for (const status of [
+      'accepted',
+      'succeeded',
+      'accepted',
+      'progress',
+      'failed',
+      'rejected',
+      'cancelled',
+    ] as const) {
       tally.answer(status);
     }
     expect(tally.commandsAnswered).toBe(4);
+    expect(tally.commands).toMatchObject({ accepted: 2, progress: 1, succeeded: 1 });
   });
 });

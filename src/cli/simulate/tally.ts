@@ -27,7 +27,17 @@ export class Tally {
   connects = 0;
   connectionsLost = 0;
   readonly faults: Record<FaultKind, number> = { malformed: 0, badTimestamp: 0, duplicate: 0, disconnect: 0 };
-  readonly commands = { received: 0, repeated: 0, succeeded: 0, failed: 0, rejected: 0, cancelled: 0 };
+  /** Messages with a command, and new answers of each status; `repeated` are those that had come in before. */
+  readonly commands: Record<'received' | 'repeated' | Answer['status'], number> = {
+    received: 0,
+    repeated: 0,
+    accepted: 0,
+    progress: 0,
+    succeeded: 0,
+    failed: 0,
+    rejected: 0,
+    cancelled: 0,
+  };
   private readonly errors = new Map<string, number>();
   private readonly latencies = createHistogram({ lowest: 1, highest: LONGEST_MICROSECONDS, figures: 3 });
 
@@ -37,9 +47,9 @@ export class Tally {
     this.latencies.record(Math.min(LONGEST_MICROSECONDS, Math.max(1, Math.round(latencyMs * 1000))));
   }
 
-  /** Counts the answer to a command that is thereby finished; `accepted` finishes nothing. */
+  /** Counts an answer that was not given before. */
   answer(status: Answer['status']): void {
-    if (status !== 'accepted') this.commands[status] += 1;
+    this.commands[status] += 1;
   }
 
   /** Counts an error that the service told a device. What is not a code counts as `OTHER`. */

@@ -222,7 +222,7 @@ export class VirtualDevice {
     if (incoming.kind === 'error') return this.tally.serviceError(parseObject(payload)['code']);
     if (incoming.kind === 'control') return this.onControl(parseObject(payload));
     if (incoming.kind === 'cancel') return this.react(incoming.commandId, this.rules.cancel(incoming.commandId));
-    const reaction = this.rules.receive(incoming.commandId, payload.toString(), Date.now());
+    const reaction = this.rules.receive(incoming.commandId, payload.toString(), performance.now());
     this.tally.commands[reaction.repeated ? 'repeated' : 'received'] += 1;
     this.react(incoming.commandId, reaction);
   }
@@ -240,9 +240,9 @@ export class VirtualDevice {
       this.send();
     }
     if (next?.step === 'begin') {
-      this.later(next.afterMs, () => this.react(commandId, this.rules.begin(commandId, Date.now())));
+      this.later(next.afterMs, () => this.react(commandId, this.rules.begin(commandId, performance.now())));
     } else if (next) {
-      this.later(next.afterMs, () => this.react(commandId, this.rules.finish(commandId)));
+      this.later(next.afterMs, () => this.react(commandId, this.rules.proceed(commandId)));
     }
   }
 
