@@ -88,6 +88,8 @@ export class Commands {
   }
 
   #answer(id, answer) {
+    // Put at the end: the last to finish stay, however long they took.
+    this.#answers.delete(id);
     this.#answers.set(id, answer);
     const ended = [...this.#answers].filter(([, given]) => given && isFinal(given));
     for (const [forgotten] of ended.slice(0, -REMEMBERED)) this.#answers.delete(forgotten);

@@ -142,7 +142,7 @@ class Device {
 
   #onMessage(topic, payload) {
     const [kind, id, cancel] = topic.split('/');
-    if (kind === 'errors') return console.error(`the service says: ${payload}`);
+    if (kind === 'errors') return console.log(`the service says: ${payload}`);
     if (kind === 'acks') return this.#onAcks(payload);
     if (cancel) return this.#commands.cancel(id);
     this.#commands.receive(id, payload);

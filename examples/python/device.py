@@ -231,6 +231,7 @@ class Device:
     def answer(self, command_id, **answer):
         with self.lock:
             self.answers[command_id] = answer
+            self.answers.move_to_end(command_id)  # the last to finish stay, however long they took
             ended = [key for key, given in self.answers.items() if given and finished(given)]
             for key in ended[:-REMEMBERED]:
                 del self.answers[key]

@@ -168,6 +168,18 @@ export function describeDeviceRules(example: Example): void {
       expect(stage.answers('r0')).toEqual(['rejected UNKNOWN_TYPE', 'accepted', 'succeeded']);
     });
 
+    it('remembers what took long as one of the last, although 32 others came and went meanwhile', async () => {
+      await stage.start();
+      await stage.startCalibration('long');
+      for (let i = 0; i < 32; i++) await stage.send(`r${i}`, 'MAKE_COFFEE');
+      await stage.done('r31');
+      await stage.cancel('long');
+      const said = await stage.done('long');
+      await stage.send('long', 'CALIBRATE');
+      await eventually('the stored answer', () => stage.answers('long').length > said.length);
+      expect(stage.answers('long').at(-1)).toBe('cancelled');
+    });
+
     it('rejects as BUSY what would be the 33rd to wait, and carries out the others', async () => {
       await stage.start();
       await stage.startCalibration('first');

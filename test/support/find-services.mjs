@@ -48,6 +48,7 @@ export const packages = {
   paho: 'python3-paho-mqtt',
   postgres: 'postgresql',
   openssl: 'openssl',
+  gxx: 'g++',
 };
 
 /** Where each service is (`mosquittoClients`: mosquitto_pub; `paho`: the Python that has it; `postgres`: the directory of initdb and postgres), null where it is not. */
@@ -59,6 +60,7 @@ export function findServices() {
     paho: pythonWithPaho(),
     postgres: postgresDirectory(),
     openssl: executable('openssl'),
+    gxx: executable('g++'),
   };
 }
 

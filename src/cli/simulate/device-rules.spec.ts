@@ -124,6 +124,18 @@ describe('a virtual device that gets a command', () => {
     expect(device.receive('c0', command('PING'), NOW).repeated).toBe(false);
   });
 
+  it('remembers what took long as one of the last, although 32 others came and went meanwhile', () => {
+    const device = rules();
+    device.receive('long', command('CALIBRATE'), NOW);
+    device.begin('long', NOW);
+    for (let i = 0; i < REMEMBERED; i++) complete(device, `c${i}`, command('PING'));
+    device.cancel('long');
+    expect(device.receive('long', command('CALIBRATE'), NOW)).toMatchObject({
+      answer: { status: 'cancelled' },
+      repeated: true,
+    });
+  });
+
   it('gives up what is cancelled before it is finished, keeps the answer of what is finished, and ignores the unknown', () => {
     const device = rules();
     device.receive('c1', command('TURN_ON_FAN'), NOW);

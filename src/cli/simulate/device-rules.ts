@@ -79,7 +79,7 @@ export class DeviceRules {
     const command = this.commands.get(commandId);
     if (command?.state !== 'received') return NOTHING;
     if (now >= command.expiresAt) {
-      return { ...NOTHING, answer: settle(command, 'final', { status: 'rejected', code: 'EXPIRED' }) };
+      return { ...NOTHING, answer: this.conclude(commandId, command, { status: 'rejected', code: 'EXPIRED' }) };
     }
     return {
       ...NOTHING,
@@ -105,9 +105,7 @@ export class DeviceRules {
       this.random() < FAILURE_SHARE
         ? { status: 'failed', code: 'ACTUATOR_STUCK', message: 'the actuator did not move' }
         : { status: 'succeeded', result: this.execute(command.type, command.params) };
-    settle(command, 'final', answer);
-    this.forget();
-    return { ...NOTHING, answer };
+    return { ...NOTHING, answer: this.conclude(commandId, command, answer) };
   }
 
   /** A cancel notice came in: what is not finished is given up; what is finished, or unknown, stays as it is. */
@@ -115,9 +113,7 @@ export class DeviceRules {
     const command = this.commands.get(commandId);
     if (!command) return NOTHING;
     if (command.state === 'final') return { ...NOTHING, answer: command.answer, repeated: true };
-    const answer = settle(command, 'final', { status: 'cancelled' });
-    this.forget();
-    return { ...NOTHING, answer };
+    return { ...NOTHING, answer: this.conclude(commandId, command, { status: 'cancelled' }) };
   }
 
   /** A command of a device without answers (foreign topics): it is done at once. False where the type is unknown. */
@@ -146,6 +142,15 @@ export class DeviceRules {
   /** All of a command takes 150 to 1,500 ms, however many steps it has. */
   private nextStep({ type }: Remembered): NonNullable<Reaction['next']> {
     return { step: 'proceed', afterMs: between(this.random, 150, 1500) / stepsOf(type) };
+  }
+
+  /** Of the finished commands the last to finish are remembered, however long they took. */
+  private conclude(commandId: string, command: Remembered, answer: Answer): Answer {
+    this.commands.delete(commandId);
+    this.commands.set(commandId, command);
+    settle(command, 'final', answer);
+    this.forget();
+    return answer;
   }
 
   private forget(): void {
