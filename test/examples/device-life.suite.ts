@@ -59,6 +59,15 @@ export function describeDeviceLife(example: Example): void {
       expect(await stage.done('c2')).toEqual(['accepted', 'succeeded']);
     });
 
+    it('subscribes before it says online also where it never learnt that its first word was heard', async () => {
+      const lost = stage.network.loseAnswerTo('true');
+      await stage.start();
+      await lost;
+      await eventually('it is back', () => stage.sentOn(2).includes('status'));
+      const sent = stage.sentOn(2);
+      expect(sent.indexOf('status')).toBeGreaterThan(sent.indexOf('subscribe'));
+    });
+
     it('goes on after the broker was away', async () => {
       await stage.start();
       await stage.replaceBroker();
@@ -77,6 +86,9 @@ export function describeDeviceLife(example: Example): void {
       expect(stage.device.exitCode).toBe(0);
       const [online, offline] = stage.on('status');
       expect(offline).toEqual({ online: false, session: online!['session'] });
+      const sent = stage.sentOn(1).filter((one) => one !== 'puback');
+      expect(sent.slice(-2)).toEqual(['status', 'disconnect']);
+      expect(sent.lastIndexOf('commands/c1')).toBeLessThan(sent.lastIndexOf('status'));
     });
 
     it('leaves its will when it is killed', async () => {
@@ -88,13 +100,11 @@ export function describeDeviceLife(example: Example): void {
 
     it('asks for what is pending on a short visit, works it off, reports and sleeps', async () => {
       stage.onMessage((topic) => {
-        if (topic !== 'commands/get') return;
         const isFirst = stage.on('commands/get').length === 1;
         // The announcement has QoS 0 and may overtake the commands.
-        void stage.publish('acks', { commands: isFirst ? 2 : 0 });
-        if (!isFirst) return;
-        void stage.send('p1', 'CALIBRATE', { steps: 4, stepMs: 20 });
-        void stage.send('p2', 'PING');
+        if (topic === 'commands/get') void stage.publish('acks', { commands: isFirst ? 2 : 0 });
+        if (topic === 'commands/get' && isFirst) void stage.send('p1', 'CALIBRATE', { steps: 4, stepMs: 20 });
+        if (topic === 'commands/p1' && stage.answers('p1').at(-1) === 'succeeded') void stage.send('p2', 'PING');
       });
       await stage.start('--sleepy', '0.5');
       await eventually('two visits', () => stage.on('status').length >= 4);

@@ -6,6 +6,8 @@ import type { Wire } from '../../mqtt/support/wire.js';
 import { eventually } from '../../support/eventually.js';
 import { endChild, startMosquitto } from '../../support/services.js';
 import type { Mosquitto } from '../../support/services.js';
+import { startTcpProxy } from '../../support/tcp-proxy.js';
+import type { TcpProxy } from '../../support/tcp-proxy.js';
 import type { Example } from './example-device.js';
 
 /** The device id on every stage. */
@@ -13,7 +15,7 @@ export const ID = 'dev-1';
 
 type Body = Readonly<Record<string, unknown>>;
 
-/** A Mosquitto, an example device at it behind a wire that is read along, and the side of the service. */
+/** A Mosquitto, an example device at it behind a network that can be cut and a wire that is read along, and the side of the service. */
 export class Stage {
   device!: ChildProcess;
   /** What the device has said below its `up/`, as the service's side got it. */
@@ -24,11 +26,13 @@ export class Stage {
     private readonly example: Example,
     private broker: Mosquitto,
     readonly wire: Wire,
+    readonly network: TcpProxy,
   ) {}
 
   static async open(example: Example): Promise<Stage> {
     const broker = await startMosquitto();
-    const stage = new Stage(example, broker, await startWire(broker.port));
+    const wire = await startWire(broker.port);
+    const stage = new Stage(example, broker, wire, await startTcpProxy(wire.port));
     await stage.listen();
     return stage;
   }
@@ -36,13 +40,14 @@ export class Stage {
   async close(): Promise<void> {
     await endChild(this.device, 'SIGKILL');
     await this.service.endAsync(true);
+    await this.network.stop();
     await this.wire.stop();
     await this.broker.stop();
   }
 
   /** Starts the device and waits until it has said that it is online. */
   async start(...options: readonly string[]): Promise<void> {
-    this.device = this.example.start(ID, this.wire.port, '--interval', '0.2', ...options);
+    this.device = this.example.start(ID, this.network.port, '--interval', '0.2', ...options);
     await eventually('the device is online', () => this.on('status').length > 0);
   }
 
