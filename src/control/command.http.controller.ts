@@ -81,7 +81,7 @@ export class CommandHttpController {
 
   private async waited(command: Command, goal: WaitGoal, seconds: number, reply: FastifyReply): Promise<Command> {
     if (seconds === 0) return command;
-    return holdConnection(reply, seconds * 1_000, (ms, signal) => this.control.wait(command, goal, ms, signal));
+    return holdConnection(reply, (signal) => this.control.wait(command, goal, seconds * 1_000, signal));
   }
 
   private async page(

@@ -40,6 +40,11 @@ export class CommandWaiter implements OnModuleInit, OnModuleDestroy {
     for (const id of this.waiting.keys()) this.tell(id, null);
   }
 
+  /** How many wait at this moment. */
+  get count(): number {
+    return [...this.waiting.values()].reduce((count, { size }) => count + size, 0);
+  }
+
   /**
    * Resolves with the command when it has reached the goal, or as it is after `ms`, at a stop, or when `signal` aborts. Never
    * rejects because of a database that is away for a moment: it goes on with what it knows.

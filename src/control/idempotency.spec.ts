@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { fingerprintOf, IDEMPOTENCY_KEY, serviceKey } from './idempotency.js';
+import { COMMAND_DEFAULTS } from './command.js';
+import { contentOf, fingerprintOf, IDEMPOTENCY_KEY, serviceKey } from './idempotency.js';
 
 const RANDOM = 'tcx1v0q9m3b7z5k2j8h4f';
 
@@ -26,6 +27,19 @@ describe('The key of a request', () => {
   it('has 1 to 255 printable characters', () => {
     for (const key of ['a', 'é ü', 'x'.repeat(255)]) expect(key).toMatch(IDEMPOTENCY_KEY);
     for (const key of ['', 'x'.repeat(256), 'a\nb', '\u0000', '\ud800']) expect(key).not.toMatch(IDEMPOTENCY_KEY);
+  });
+});
+
+describe('The content of a request of a service', () => {
+  const asked = { ...COMMAND_DEFAULTS, deviceId: 'pump', type: 'STOP' };
+
+  it('is what it was before there were options, where none differs from its default', () => {
+    expect(contentOf(asked)).toEqual({ deviceId: 'pump', type: 'STOP', params: {} });
+  });
+
+  it('has the options that differ', () => {
+    const content = { deviceId: 'pump', type: 'STOP', params: { a: 1 }, ttlMs: 5_000, metadata: { who: 'me' } };
+    expect(contentOf({ ...asked, ...content })).toEqual(content);
   });
 });
 

@@ -85,6 +85,26 @@ describe('services/control/send and get', () => {
     await device.end();
   });
 
+  it('take all that a command may have, within the bounds that it has over HTTP', async () => {
+    const deviceId = newDevice();
+    const options = {
+      ttlMs: 5_000,
+      resultTimeoutMs: 1_000,
+      mode: 'ack',
+      offline: 'queue',
+      maxAttempts: 1,
+      order: 'fifo',
+      coalesceKey: null,
+      metadata: { who: 'me' },
+    };
+    const command = await send({ deviceId, type: 'X', ...options });
+    expect(command).toMatchObject({ mode: 'ack', metadata: { who: 'me' } });
+    const { scan } = signalbox.database;
+    const row = await scan.selectFrom('commands').selectAll().where('id', '=', command.id).executeTakeFirstOrThrow();
+    expect(row).toMatchObject({ result_timeout_ms: 1_000, max_attempts: 1, order: 'fifo', coalesce_key: null });
+    expect(row.expires_at - row.created_at).toBe(5_000);
+  });
+
   it('answer a command that there is not with COMMAND_UNKNOWN', async () => {
     expect(await service.refused('services/control/get', { id: newId() })).toEqual({
       type: 'urn:signalbox:error:COMMAND_UNKNOWN',
@@ -103,6 +123,12 @@ describe('services/control/send and get', () => {
     [{ deviceId: 'd', type: 'X', params: [] }, '/params'],
     [{ deviceId: '../d', type: 'X' }, '/deviceId'],
     [{ deviceId: 'd', type: 'X', mode: 'never' }, '/mode'],
+    [{ deviceId: 'd', type: 'X', ttlMs: 999 }, '/ttlMs'],
+    [{ deviceId: 'd', type: 'X', ttlMs: '60000' }, '/ttlMs'],
+    [{ deviceId: 'd', type: 'X', maxAttempts: 11 }, '/maxAttempts'],
+    [{ deviceId: 'd', type: 'X', coalesceKey: '' }, '/coalesceKey'],
+    [{ deviceId: 'd', type: 'X', metadata: null }, '/metadata'],
+    [{ deviceId: 'd', type: 'X', wait: 5 }, '/wait'],
     [{ deviceId: 'd', type: 'X', idempotencyKey: '' }, '/idempotencyKey'],
     [{ deviceId: 'd', type: 'X', idempotencyKey: 7 }, '/idempotencyKey'],
     [{ deviceId: 'd', type: 'X', idempotencyKey: 'x'.repeat(256) }, '/idempotencyKey'],
@@ -163,6 +189,14 @@ describe('An idempotencyKey', () => {
     const problem = await service.refused('services/control/send', { ...data, type: 'Y' });
     expect(problem).toMatchObject({ code: 'IDEMPOTENCY_KEY_REUSED', status: 422 });
     expect(await commandsOf(data.deviceId)).toHaveLength(1);
+  });
+
+  it('is refused with other options, and not with a default that is said', async () => {
+    const data = { deviceId: newDevice(), type: 'X', ttlMs: 5_000, idempotencyKey: newId() };
+    const { id } = await send(data);
+    expect(await send({ ...data, mode: 'result', metadata: {}, params: {} })).toMatchObject({ id });
+    const problem = await service.refused('services/control/send', { ...data, ttlMs: 5_001 });
+    expect(problem).toMatchObject({ code: 'IDEMPOTENCY_KEY_REUSED', status: 422 });
   });
 
   it('is not kept by a create that was refused', async () => {
