@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { NAME, VERSION } from '../common/version.js';
+import { commandCommand } from './command.command.js';
 import { migrateCommand } from './migrate.command.js';
 import { serveCommand } from './serve.command.js';
 import { simulateCommand } from './simulate.command.js';
@@ -13,6 +14,7 @@ const program = new Command(NAME)
   .exitOverride()
   .addCommand(serveCommand())
   .addCommand(migrateCommand())
+  .addCommand(commandCommand())
   .addCommand(simulateCommand());
 
 try {

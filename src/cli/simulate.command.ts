@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { topicProblem } from '../common/topic.js';
+import { number, wholeNumber } from './option-values.js';
 import type { SimulateOptions } from './simulate/options.js';
 
 /**
@@ -26,22 +27,6 @@ export function simulateCommand(): Command {
       const { runSimulation } = await import('./simulate/run.js');
       process.exitCode = await runSimulation({ ...options, seed: options.seed ?? Math.floor(Math.random() * 2 ** 32) });
     });
-}
-
-function number(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
-    if (value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`It must be a number from ${least} to ${most}.`);
-  };
-}
-
-function wholeNumber(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = /^\d+$/.test(text) ? Number(text) : NaN;
-    if (value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
-  };
 }
 
 function brokerUrl(text: string): string {

@@ -1,0 +1,114 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { CommandResource } from './report.js';
+
+/** Longest wait in one request, in seconds. */
+export const LONGEST_WAIT_S = 60;
+
+const FIRST_PAUSE_MS = 200;
+const LONGEST_PAUSE_MS = 5_000;
+/** A service that says nothing for so long after the wait is away. */
+const SILENCE_MS = 30_000;
+const PASSING = new Set([429, 502, 503, 504]);
+
+/** Signalbox says no, or says "not now" for too long. */
+export class RefusedError extends Error {
+  constructor(
+    readonly code: string,
+    detail: string,
+  ) {
+    super(detail);
+  }
+}
+
+/** Signalbox does not answer, or nobody wants its answer any more. */
+export class UnreachableError extends Error {}
+
+/** What a request came to where there is no command in the answer. */
+class Trouble {
+  constructor(
+    readonly error: RefusedError | UnreachableError,
+    /** Milliseconds after which it may be tried again; null: not at all. */
+    readonly retryAfterMs: number | null,
+  ) {}
+}
+
+/** Makes commands and waits for them over REST; what fails for the moment is tried again, with the same Idempotency-Key. */
+export class CommandClient {
+  /** Answers of the service, whatever they said. */
+  answers = 0;
+
+  /** `patienceMs`: for how long a request is tried again; `onAway` is told of each try that got no answer. */
+  constructor(
+    private readonly url: string,
+    private readonly patienceMs: number,
+    private readonly signal: AbortSignal,
+    private readonly onAway: (reason: string) => void,
+  ) {}
+
+  /** Makes the command, one for each key, and gives it as it is when it is final or after `waitS`. Throws RefusedError, UnreachableError. */
+  create(deviceId: string, body: object, key: string, waitS: number): Promise<CommandResource> {
+    return this.insist(`/v1/devices/${encodeURIComponent(deviceId)}/commands`, waitS, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'idempotency-key': key, prefer: `wait=${waitS}` },
+      body: JSON.stringify(body),
+    });
+  }
+
+  /** The command when it is final, or as it is after `waitS`. Throws RefusedError, UnreachableError. */
+  read(id: string, waitS: number): Promise<CommandResource> {
+    return this.insist(`/v1/commands/${encodeURIComponent(id)}?wait=${waitS}`, waitS, {});
+  }
+
+  private async insist(path: string, waitS: number, init: RequestInit): Promise<CommandResource> {
+    let giveUpAt: number | null = null;
+    for (let failures = 0; ; failures++) {
+      const answer = await this.request(path, waitS, init);
+      if (!(answer instanceof Trouble)) return answer;
+      const { error, retryAfterMs } = answer;
+      const delay = Math.max(retryAfterMs ?? 0, backoff(failures));
+      giveUpAt ??= performance.now() + this.patienceMs;
+      if (retryAfterMs === null || this.signal.aborted || performance.now() + delay > giveUpAt) throw error;
+      if (error instanceof UnreachableError) this.onAway(error.message);
+      await pause(delay, undefined, { signal: this.signal }).catch(() => {
+        throw error;
+      });
+    }
+  }
+
+  private async request(path: string, waitS: number, init: RequestInit): Promise<CommandResource | Trouble> {
+    const silence = AbortSignal.timeout(waitS * 1_000 + SILENCE_MS);
+    try {
+      const signal = AbortSignal.any([this.signal, silence]);
+      const response = await fetch(this.url + path, { ...init, redirect: 'manual', signal });
+      const text = await response.text();
+      this.answers++;
+      return response.ok ? (JSON.parse(text) as CommandResource) : troubleOf(response, text);
+    } catch (error) {
+      if (this.signal.aborted) return new Trouble(new UnreachableError('interrupted'), null);
+      return new Trouble(new UnreachableError(silence.aborted ? 'no answer' : reasonOf(error)), 0);
+    }
+  }
+}
+
+function troubleOf({ status, headers }: Response, text: string): Trouble {
+  let problem: { readonly code?: unknown; readonly detail?: unknown } = {};
+  try {
+    problem = (JSON.parse(text) ?? {}) as typeof problem;
+  } catch {
+    // Not every answer is one of Signalbox.
+  }
+  const code = typeof problem.code === 'string' ? problem.code : `HTTP_${status}`;
+  const detail = typeof problem.detail === 'string' ? problem.detail : `The answer is ${status}.`;
+  const retryAfter = Number(headers.get('retry-after') ?? 0);
+  const retryAfterMs = Number.isFinite(retryAfter) ? retryAfter * 1_000 : 0;
+  return new Trouble(new RefusedError(code, detail), PASSING.has(status) ? retryAfterMs : null);
+}
+
+function backoff(failures: number): number {
+  return Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 10)) * (0.5 + Math.random() / 2);
+}
+
+function reasonOf(error: unknown): string {
+  const { cause, message } = error as Error & { readonly cause?: Error & { readonly code?: string } };
+  return cause?.code ?? cause?.message ?? message;
+}
