@@ -8,6 +8,7 @@ import type { HttpRefusals } from './common/http-refusals.js';
 import { newId } from './common/ids.js';
 import { parseJson } from './common/json.js';
 import { PROBLEM_JSON, problemBytes, sendProblem, toDomainError } from './common/problem.js';
+import { isAsBytes } from './common/raw-body.js';
 
 /** Limits of the HTTP listener. Sizes in bytes, times in milliseconds. */
 export interface HttpLimits {
@@ -73,7 +74,7 @@ export function createHttpAdapter(refusals: HttpRefusals, limits: HttpLimits = H
   server.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     try {
       refuseOtherCharsets(request);
-      done(null, parseJson(body as Buffer));
+      done(null, isAsBytes(request.routeOptions.config) ? body : parseJson(body as Buffer));
     } catch (error) {
       done(toDomainError(error));
     }

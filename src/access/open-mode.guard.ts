@@ -8,7 +8,7 @@ const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
  * Open mode is for programs on this machine only. Refuses with OPEN_MODE (403) what comes through a proxy, under another
- * host name (DNS rebinding), and writes that a page of another origin makes. MQTT handlers pass.
+ * host name (DNS rebinding), and writes and logins that a page of another origin makes. MQTT handlers pass.
  */
 @Injectable()
 export class OpenModeGuard implements CanActivate {
@@ -24,8 +24,9 @@ export class OpenModeGuard implements CanActivate {
         'Use localhost, 127.0.0.1 or [::1] as the host name: open mode serves this machine only.',
       );
     }
-    if (!SAFE_METHODS.has(method) && isCrossSite(headers)) {
-      throw HttpErrors.OPEN_MODE('A page of another origin may not write here.');
+    // A login makes a GET one of those that change something: a device takes its next command with it.
+    if ((!SAFE_METHODS.has(method) || headers.authorization !== undefined) && isCrossSite(headers)) {
+      throw HttpErrors.OPEN_MODE('A page of another origin may not write here, nor log in.');
     }
     return true;
   }

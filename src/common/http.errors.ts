@@ -5,6 +5,7 @@ export const HttpErrors = defineErrors({
   BAD_REQUEST: { status: 400, title: 'The request cannot be read' },
   BAD_JSON: { status: 400, title: 'The body is not acceptable JSON' },
   VALIDATION_FAILED: { status: 400, title: 'Some values in the request are not valid' },
+  UNAUTHORIZED: { status: 401, title: 'A valid login is needed' },
   OPEN_MODE: { status: 403, title: 'Refused in open mode' },
   NOT_FOUND: { status: 404, title: 'There is nothing at this address' },
   REQUEST_TIMEOUT: { status: 408, title: 'The request took too long to arrive' },

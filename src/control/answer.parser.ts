@@ -7,9 +7,22 @@ const MAX_TEXT_BYTES = 1_024;
 const MAX_DEPTH = 33;
 const STATUSES = new Set<unknown>(['accepted', 'progress', 'succeeded', 'failed', 'rejected', 'cancelled']);
 
-/** Why an answer says nothing; the message is a sentence for the author of the firmware. */
+/** Why an answer says nothing; the message is a sentence for the author of the firmware, `pointer` where in the answer (RFC 6901). */
 export class BadAnswer extends Error {
-  override readonly name = 'BadAnswer';
+  override readonly name: string = 'BadAnswer';
+
+  constructor(
+    message: string,
+    readonly pointer: string | null = null,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** There is no such command, or it is another device's. */
+export class AnswerToNothing extends BadAnswer {
+  override readonly name = 'AnswerToNothing';
 }
 
 /** Reads what a device published on `up/commands/{commandId}`. Throws {@link BadAnswer}. */
@@ -26,9 +39,9 @@ export function readAnswer(value: Json): Answer {
     throw new BadAnswer('An answer is a JSON object, such as {"status": "succeeded", "result": {"fan": true}}.');
   }
   const { status, progress, code, message, result } = value;
-  if (!STATUSES.has(status)) throw new BadAnswer(`"status" must be one of ${[...STATUSES].join(', ')}.`);
+  if (!STATUSES.has(status)) throw new BadAnswer(`"status" must be one of ${[...STATUSES].join(', ')}.`, '/status');
   if (result !== undefined && Buffer.byteLength(JSON.stringify(result)) > MAX_RESULT_BYTES) {
-    throw new BadAnswer(`"result" has at most ${MAX_RESULT_BYTES} bytes as JSON.`);
+    throw new BadAnswer(`"result" has at most ${MAX_RESULT_BYTES} bytes as JSON.`, '/result');
   }
   return {
     status: status as Answer['status'],
@@ -56,17 +69,17 @@ function parse(payload: Uint8Array): Json {
     return parseJson(payload, MAX_DEPTH);
   } catch (error) {
     if (error instanceof JsonError)
-      throw new BadAnswer(`The payload must be JSON: ${error.message}.`, { cause: error });
+      throw new BadAnswer(`The payload must be JSON: ${error.message}.`, error.pointer, { cause: error });
     throw error;
   }
 }
 
 function percentage(progress: Json): number {
   if (typeof progress === 'number' && progress >= 0 && progress <= 100) return progress;
-  throw new BadAnswer('"progress" must be a number from 0 to 100.');
+  throw new BadAnswer('"progress" must be a number from 0 to 100.', '/progress');
 }
 
 function text(name: string, value: Json): string {
   if (typeof value === 'string' && Buffer.byteLength(value) <= MAX_TEXT_BYTES) return value;
-  throw new BadAnswer(`"${name}" must be a string of at most ${MAX_TEXT_BYTES} bytes.`);
+  throw new BadAnswer(`"${name}" must be a string of at most ${MAX_TEXT_BYTES} bytes.`, `/${name}`);
 }

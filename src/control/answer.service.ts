@@ -3,7 +3,7 @@ import { isDeviceId } from '../common/ids.js';
 import { LimitedLog } from '../common/limited-log.js';
 import { DeviceService } from '../device/device.service.js';
 import { SensorService } from '../sensor/sensor.service.js';
-import { BadAnswer, parseAnswer, parseGet } from './answer.parser.js';
+import { AnswerToNothing, BadAnswer, parseAnswer, parseGet } from './answer.parser.js';
 import { type Command, MAX_OPEN } from './command.js';
 import { CommandDispatcher } from './command.dispatcher.js';
 import { CommandJournal } from './command.journal.js';
@@ -63,7 +63,8 @@ export class AnswerService {
     const entry = await this.journal.enter(commandId, (command) =>
       isSentTo(command, deviceId) ? { kind: 'answer', at: receivedAt, answer } : null,
     );
-    if (!entry || entry.command.deviceId !== deviceId) throw new BadAnswer('There is no such command of this device.');
+    if (!entry || entry.command.deviceId !== deviceId)
+      throw new AnswerToNothing('There is no such command of this device.');
     if (entry.command.attempts === 0) throw new BadAnswer('This command has not been sent yet.');
     this.tally[entry.changed ? 'applied' : 'ignored']++;
     return entry.command;

@@ -1,6 +1,6 @@
 import { formatTime } from '../common/clock.js';
 import type { Command } from './command.js';
-import { outcomeOf } from './command.machine.js';
+import { type CommandStatus, outcomeOf } from './command.machine.js';
 
 /** A command as the REST API shows it. */
 export type CommandResource = Readonly<Record<string, unknown>>;
@@ -33,4 +33,17 @@ export function commandResource(command: Command): CommandResource {
 
 function timeOrNull(time: number | null): string | null {
   return time === null ? null : formatTime(time);
+}
+
+/** What a device is told of a command that it has answered over HTTP; a wish to cancel it reaches the device this way. */
+export interface AnsweredResource {
+  readonly id: string;
+  readonly status: CommandStatus;
+  readonly final: boolean;
+  readonly cancelRequestedAt: string | null;
+}
+
+/** The form in which a device sees a command that it has answered. */
+export function answeredResource({ id, status, final, cancelRequestedAt }: Command): AnsweredResource {
+  return { id, status, final, cancelRequestedAt: timeOrNull(cancelRequestedAt) };
 }

@@ -12,14 +12,17 @@ import { CommandWire } from './command.wire.js';
 import { ControlHttpController } from './control.http.controller.js';
 import { ControlMqttController } from './control.mqtt.controller.js';
 import { ControlService } from './control.service.js';
+import { DeviceHttpController } from './device.http.controller.js';
+import { DevicePollService } from './device-poll.service.js';
 
 /** Commands out to devices, and what is known of them. */
 @Module({
   imports: [DeviceModule, SensorModule],
-  controllers: [ControlHttpController, CommandHttpController, ControlMqttController],
+  controllers: [ControlHttpController, CommandHttpController, ControlMqttController, DeviceHttpController],
   providers: [
     ControlService,
     AnswerService,
+    DevicePollService,
     CommandRepository,
     CommandJournal,
     CommandWaiter,

@@ -1,5 +1,7 @@
 import { isUtf8 } from 'node:buffer';
+import { HttpErrors } from '../common/http.errors.js';
 import type { Json } from '../common/json.js';
+import { MqttErrors } from '../mqtt/mqtt.errors.js';
 import { Refusal } from './sensor.errors.js';
 
 /** Largest payload of a message, in bytes. */
@@ -27,6 +29,18 @@ export function decode(payload: Buffer): Json | Refusal {
   } catch {
     return notJson(text);
   }
+}
+
+/**
+ * Parses a request's payload as leniently as what devices publish, so that each reading of an array is judged alone. Throws
+ * PAYLOAD_TOO_LARGE and BAD_JSON.
+ */
+export function readable(payload: Buffer): Json {
+  const document = decode(payload);
+  if (!(document instanceof Refusal)) return document;
+  throw document.code === 'PAYLOAD_TOO_LARGE'
+    ? MqttErrors.PAYLOAD_TOO_LARGE(document.detail)
+    : HttpErrors.BAD_JSON(document.detail);
 }
 
 /** Says that the payload is too large, or null where it is not. */

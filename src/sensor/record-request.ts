@@ -56,6 +56,11 @@ export function recordResult(results: readonly MessageResult[]): RecordResult {
   };
 }
 
+/** The result of one message that holds all readings; `index` is the place in it. */
+export function messageResult({ stored, duplicates, rejected }: MessageResult): RecordResult {
+  return { stored, duplicates, rejected: rejected.map(({ index, code, detail }) => ({ index, code, detail })) };
+}
+
 function itemsOf(document: Json | undefined): readonly Json[] | Refusal {
   if (!Array.isArray(document)) {
     if (document !== undefined && isObject(document)) return [document];

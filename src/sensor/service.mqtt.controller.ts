@@ -1,13 +1,11 @@
 import { Controller } from '@nestjs/common';
 import { Ctx, Payload } from '@nestjs/microservices';
 import type { Page } from '../common/cursor.js';
-import { HttpErrors } from '../common/http.errors.js';
 import type { Json } from '../common/json.js';
 import { OnRequest, type ServiceRequest } from '../mqtt/on-request.decorator.js';
 import { HistoryDto, LatestDto } from './dto/service-requests.dto.js';
-import { decode } from './payload.js';
+import { readable } from './payload.js';
 import type { RecordResult } from './record-request.js';
-import { Refusal } from './sensor.errors.js';
 import type { LatestResource, ReadingResource } from './sensor.resource.js';
 import { SensorService } from './sensor.service.js';
 
@@ -32,18 +30,11 @@ export class SensorServiceController {
     return this.sensors.history(query, limit, cursor ?? null, MOST_PAGE_BYTES);
   }
 
-  @OnRequest('services/sensor/record', { decode: decodeAsTelemetry })
+  @OnRequest('services/sensor/record', { decode: readable })
   record(
     @Payload() document: Json,
     @Ctx() { topic, payload, receivedAt, arrival }: ServiceRequest,
   ): Promise<RecordResult> {
     return this.sensors.recordRequest({ document, topic, payload, receivedAt, arrival });
   }
-}
-
-/** As leniently as what devices send, so that each reading of an array is judged alone. */
-function decodeAsTelemetry(payload: Buffer): Json {
-  const document = decode(payload);
-  if (document instanceof Refusal) throw HttpErrors.BAD_JSON(document.detail);
-  return document;
 }
