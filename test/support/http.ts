@@ -6,9 +6,13 @@ export interface Answer<T = unknown> {
   readonly text: string;
 }
 
-/** GETs a URL. */
-export function get<T = unknown>(url: string, headers: Record<string, string> = {}): Promise<Answer<T>> {
-  return request<T>(url, { headers });
+/** GETs a URL; rejects when `signal` aborts, and the connection is closed then. */
+export function get<T = unknown>(
+  url: string,
+  headers: Record<string, string> = {},
+  signal?: AbortSignal,
+): Promise<Answer<T>> {
+  return request<T>(url, { headers, ...(signal && { signal }) });
 }
 
 /** POSTs JSON; a string or bytes go out as they are. */
