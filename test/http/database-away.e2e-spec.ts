@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join, resolve } from 'node:path';
 import { SensorService } from '../../src/sensor/sensor.service.js';
+import { httpDevice } from '../control/http-device.js';
 import { RawClient, publishPacket } from '../mqtt/support/raw-client.js';
 import { createTestApp, type TestApp } from '../support/app.js';
 import { eventually } from '../support/eventually.js';
@@ -36,6 +37,11 @@ async function holdDatabase(): Promise<{ release(): Promise<void> }> {
 describe('While another program holds the database', () => {
   it('nothing is acknowledged, writes are answered 503 at once, readiness is false, and all recovers by itself', async () => {
     const device = await RawClient.connect(signalbox.mqttPort, 'patient', { keepalive: 15 });
+    const pump = httpDevice(signalbox.httpUrl);
+    await pump.next();
+    const { id: handed } = await pump.command();
+    await pump.next();
+    await pump.is(handed, 'SENT');
     const database = await holdDatabase();
     const pattern = 'services/sensor/record';
     const record = JSON.stringify({ pattern, data: { deviceId: 'patient', values: { s: 2 } } });
@@ -67,6 +73,14 @@ describe('While another program holds the database', () => {
       expect(refused.headers.get('retry-after')).toMatch(/^\d+$/);
       expect(performance.now() - startedAt).toBeLessThan(500);
     }
+    const answer = () => pump.answer<ProblemBody>(handed, { status: 'succeeded' });
+    for (const refused of [
+      await answer(),
+      await pump.telemetry<ProblemBody>({ t: 1 }),
+      await httpDevice(signalbox.httpUrl).next('30'),
+    ]) {
+      expect([refused.status, refused.body]).toMatchObject([503, { code: 'STORAGE_UNAVAILABLE' }]);
+    }
     expect((await get(url('/livez'))).status).toBe(200);
     expect((await get(url('/sensors'))).status).toBe(200);
     // The messages of jobs were refused by now, and are held.
@@ -79,6 +93,7 @@ describe('While another program holds the database', () => {
     await device.next('pubrec', 1);
     expect(device.ended).toBe(false);
     await eventually('/readyz is 200 again', isReady);
+    expect((await answer()).body).toMatchObject({ status: 'SUCCEEDED', final: true });
     const { body } = await get<{ payload: unknown }[]>(url('/sensors'));
     expect(body.map(({ payload }) => payload)).toEqual(expect.arrayContaining([{ t: 1 }, { s: 2 }]));
     expect(body).toHaveLength(2);
