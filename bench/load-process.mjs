@@ -16,7 +16,43 @@ import { fileURLToPath } from 'node:url';
  * @property {number} generatorCpu
  * @property {number} targetCpu
  * @property {number} othersCpu processes that are neither: where it is not about 0, the run was disturbed
- * @property {{ p50: number, p90: number, p99: number, p999: number, max: number }} latencyMs
+ * @property {LatencySummary} latencyMs
+ */
+
+/**
+ * Milliseconds.
+ * @typedef {Record<'p50' | 'p90' | 'p99' | 'p999' | 'max', number>} LatencySummary
+ */
+
+/**
+ * What bench/rest-load.mjs says at its end. A command is open from the answer to its creation until its device's answer was
+ * acknowledged; these are counted only where the devices belong to the load.
+ * @typedef {object} RestResult
+ * @property {number} perSecond requests answered
+ * @property {number} endedPerSecond commands
+ * @property {number} sent
+ * @property {number} answered
+ * @property {number} ended
+ * @property {number} received commands that came to the devices
+ * @property {number} mostOpen
+ * @property {number} openAtEnd of the measured time
+ * @property {number} generatorCpu
+ * @property {number} targetCpu
+ * @property {number} othersCpu
+ * @property {LatencySummary} latencyMs
+ * @property {string} sample body of the first answer
+ */
+
+/**
+ * @typedef {object} RestLoad
+ * @property {number} seconds measured
+ * @property {number} warmup seconds before that
+ * @property {number} expect status of every answer; any other fails the load
+ * @property {string} [path] to get; commands are created where missing
+ * @property {number} [mqtt] port at which the devices of the commands connect; there are none where missing
+ * @property {number} [devices] to which the commands go in turn
+ * @property {number} [wait] seconds of `Prefer: wait`
+ * @property {number} [rate] requests per second, open loop; closed loop where missing
  */
 
 /**
@@ -35,23 +71,47 @@ import { fileURLToPath } from 'node:url';
  * @property {(event: string) => Promise<void>} on
  */
 
-const generator = fileURLToPath(new URL('load.mjs', import.meta.url));
+const generators = {
+  mqtt: fileURLToPath(new URL('load.mjs', import.meta.url)),
+  rest: fileURLToPath(new URL('rest-load.mjs', import.meta.url)),
+};
 let loads = 0;
 
 /**
- * Runs the load generator against a port. Client ids and device ids are new each time.
+ * Runs the MQTT load generator against a port. Client ids and device ids are new each time.
  * @param {readonly import('./target/process.mjs').TargetProcess[]} targets whose processor time is the target's
  * @param {number} port
  * @param {Load} load
  * @param {Pace} [pace] the load then sends only what this allows
  * @returns {Promise<LoadResult>}
  */
-export async function runLoad(targets, port, load, pace) {
+export function runLoad(targets, port, load, pace) {
+  return runGenerator('mqtt', targets, { port, ...load }, pace);
+}
+
+/**
+ * Runs the REST load generator against a port. Device ids are new each time. Rejects where an answer was not as expected.
+ * @param {readonly import('./target/process.mjs').TargetProcess[]} targets whose processor time is the target's
+ * @param {number} port
+ * @param {RestLoad} load
+ * @returns {Promise<RestResult>}
+ */
+export function runRestLoad(targets, port, load) {
+  return runGenerator('rest', targets, { port, ...load });
+}
+
+/**
+ * @param {keyof typeof generators} kind
+ * @param {readonly import('./target/process.mjs').TargetProcess[]} targets
+ * @param {{ port: number, seconds: number }} load
+ * @param {Pace} [pace]
+ */
+async function runGenerator(kind, targets, load, pace) {
   loads += 1;
-  const options = { port, name: `bench-${process.pid}-${loads}`, ...load };
+  const options = { name: `bench-${process.pid}-${loads}`, ...load };
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
   if (pace) args.push('--credit');
-  const child = spawn(process.execPath, [generator, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [generators[kind], ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
   const exit = once(child, 'exit');
   child.stdin.on('error', () => undefined);
   const pacing = pace?.run((total) => child.stdin.write(`${total}\n`));
@@ -63,7 +123,6 @@ export async function runLoad(targets, port, load, pace) {
   });
   let before = cpu();
   let after = before;
-  /** @type {LoadResult | null} */
   let result = null;
   for await (const line of createInterface({ input: child.stdout })) {
     const { event, ...rest } = JSON.parse(line);
@@ -102,7 +161,7 @@ export function assertAcknowledged(/** @type {string} */ name, /** @type {LoadRe
 /** Keeps the worst, for the last line of the report. */
 export function noteDisturbance(
   /** @type {import('./bench.mjs').Bench} */ { shared },
-  /** @type {LoadResult} */ { othersCpu },
+  /** @type {{ othersCpu: number }} */ { othersCpu },
 ) {
   shared.othersCpu = Math.max(shared.othersCpu ?? 0, othersCpu);
 }

@@ -4,8 +4,8 @@
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { build } from 'hdr-histogram-js';
 import { Connection } from './load/connection.mjs';
+import { Latencies } from './load/latencies.mjs';
 import { buildRing } from './load/packets.mjs';
 
 const { values: options } = parseArgs({
@@ -44,15 +44,14 @@ const ringSize = devicesEach * Math.ceil(1_000 / devicesEach);
 if (ringSize > 65_535) fail(new Error('too many devices for a connection: packet ids would repeat'));
 const DRAIN_MS = 15_000;
 
-/** Microseconds, three digits. */
-const latencies = build({ lowestDiscernibleValue: 1, highestTrackableValue: 600_000_000, useWebAssembly: false });
+const latencies = new Latencies();
 let measureFrom = Infinity;
 let measureTo = Infinity;
 let counted = 0;
 
 function onAck(/** @type {number} */ start, /** @type {number} */ now) {
   if (now >= measureFrom && now < measureTo) counted += 1;
-  if (start >= measureFrom && start < measureTo) latencies.recordValue(Math.round((now - start) * 1_000));
+  if (start >= measureFrom && start < measureTo) latencies.record(now - start);
 }
 
 /** Message n of connection c is the (n x connections + c)th of all: connections take turns, evenly spaced in time. */
@@ -128,13 +127,7 @@ async function run() {
     unknown: sum('unknown'),
     behind,
     generatorCpu: (cpu.user + cpu.system) / 1e6 / seconds,
-    latencyMs: {
-      p50: milliseconds(latencies.getValueAtPercentile(50)),
-      p90: milliseconds(latencies.getValueAtPercentile(90)),
-      p99: milliseconds(latencies.getValueAtPercentile(99)),
-      p999: milliseconds(latencies.getValueAtPercentile(99.9)),
-      max: milliseconds(latencies.maxValue),
-    },
+    latencyMs: latencies.summary(),
   });
   await Promise.all(connections.map((connection) => connection.close()));
 }
@@ -156,10 +149,6 @@ function sum(what) {
 async function drain() {
   const deadline = performance.now() + DRAIN_MS;
   while (sum('acknowledged') < sum('due') && performance.now() < deadline) await sleep(5);
-}
-
-function milliseconds(/** @type {number} */ microseconds) {
-  return microseconds / 1_000;
 }
 
 function say(/** @type {object} */ line) {

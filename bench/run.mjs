@@ -2,7 +2,7 @@
 // wrong options. See docs/performance.md.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { row } from './bench.mjs';
 import { machineFacts } from './machine.mjs';
@@ -12,13 +12,16 @@ import { p1b } from './measure/p1b.mjs';
 import { p2 } from './measure/p2.mjs';
 import { p3 } from './measure/p3.mjs';
 import { p4 } from './measure/p4.mjs';
+import { p6 } from './measure/p6.mjs';
+import { p7 } from './measure/p7.mjs';
 import { p9 } from './measure/p9.mjs';
 import { table, writeResults } from './report.mjs';
 import { mosquittoPath } from './round.mjs';
 import { postgresPath } from './target/postgres.mjs';
+import { profileInto } from './target/signalbox.mjs';
 
 /** In this order: P4 takes its rate from P1. */
-const MEASURES = [p1, p1b, p2, p3, p4, p9, p10];
+const MEASURES = [p1, p1b, p2, p3, p4, p6, p7, p9, p10];
 
 const USAGE = `npm run bench -- [options]
   --only P1,P4     these measures (${MEASURES.map(({ id }) => id).join(', ')})
@@ -28,6 +31,7 @@ const USAGE = `npm run bench -- [options]
   --long           the same as --sustained 300
   --rows 1000000   readings in the filled database of P10; 0: only the empty one
   --dir DIRECTORY  where the databases go (default: the temporary directory)
+  --profile DIRECTORY  each Signalbox leaves processor profiles there (.cpuprofile); it is slower then
   --quick          one short round of everything: to try the bench, not to quote`;
 
 /** @returns {never} */
@@ -47,6 +51,7 @@ function readOptions() {
         seconds: number,
         sustained: number,
         rows: number,
+        profile: { type: 'string' },
         dir: { type: 'string', default: tmpdir() },
         long: flag,
         quick: flag,
@@ -85,6 +90,7 @@ const settings = {
   rows: wholeNumber('rows', 0, quick ? 100_000 : 1_000_000),
 };
 
+if (options.profile !== undefined) profileInto(resolve(options.profile));
 const directory = mkdtempSync(join(options.dir, 'signalbox-bench-'));
 process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
 
@@ -123,5 +129,6 @@ const { othersCpu = 0 } = bench.shared;
 if (othersCpu > 0.1) {
   process.stdout.write(`Disturbed: processes beside the bench used up to ${othersCpu.toFixed(1)} cores in a round.\n`);
 }
+if (options.profile !== undefined) process.stdout.write('Profiled: these figures are those of a slower process.\n');
 if (quick) process.stdout.write('A quick run: these figures show that it works, not how fast it is.\n');
 process.stdout.write(`${writeResults({ machine, settings, rows, raw })}\n`);

@@ -31,6 +31,35 @@ export function connectPacket(/** @type {string} */ clientId, /** @type {number}
 
 export const DISCONNECT = Buffer.from([0xe0, 0x00]);
 
+/** SUBSCRIBE to one filter with QoS 1 [MQTT-3.8]. */
+export function subscribePacket(/** @type {string} */ filter, /** @type {number} */ packetId) {
+  const text = Buffer.from(filter);
+  const body = Buffer.alloc(5 + text.length);
+  body.writeUInt16BE(packetId, 0);
+  body.writeUInt16BE(text.length, 2);
+  text.copy(body, 4);
+  body[body.length - 1] = 1;
+  return Buffer.concat([Buffer.from([0x82, ...remainingLength(body.length)]), body]);
+}
+
+/** PUBLISH with QoS 1, not retained [MQTT-3.3]. */
+export function publishPacket(
+  /** @type {string} */ topic,
+  /** @type {number} */ packetId,
+  /** @type {Buffer} */ payload,
+) {
+  const name = Buffer.from(topic);
+  const length = 2 + name.length + 2 + payload.length;
+  const head = Buffer.from([0x32, ...remainingLength(length)]);
+  const packet = Buffer.alloc(head.length + length);
+  head.copy(packet);
+  packet.writeUInt16BE(name.length, head.length);
+  name.copy(packet, head.length + 2);
+  packet.writeUInt16BE(packetId, head.length + 2 + name.length);
+  payload.copy(packet, packet.length - payload.length);
+  return packet;
+}
+
 /**
  * Builds the ring of a connection: QoS 1, one reading of two metrics a packet, the devices taken in turn.
  * @param {{ deviceIds: readonly string[], prefix: string, size: number, form: Form }} options
@@ -42,16 +71,8 @@ export function buildRing({ deviceIds, prefix, size, form }) {
   const seqAt = new Uint32Array(form === 'flat' ? 0 : size);
   const tsAt = new Uint32Array(form === 'flat' ? 0 : size);
   for (let i = 0; i < size; i += 1) {
-    const topic = Buffer.from(`${prefix}/${deviceIds[i % deviceIds.length]}/up/telemetry`);
-    const payload = Buffer.from(reading(i, form));
-    const length = 2 + topic.length + 2 + payload.length;
-    const head = Buffer.from([0x32, ...remainingLength(length)]);
-    const packet = Buffer.alloc(head.length + length);
-    head.copy(packet);
-    packet.writeUInt16BE(topic.length, head.length);
-    topic.copy(packet, head.length + 2);
-    packet.writeUInt16BE(i + 1, head.length + 2 + topic.length);
-    payload.copy(packet, packet.length - payload.length);
+    const topic = `${prefix}/${deviceIds[i % deviceIds.length]}/up/telemetry`;
+    const packet = publishPacket(topic, i + 1, Buffer.from(reading(i, form)));
     packets.push(packet);
     const at = /** @type {number} */ (offsets[i]);
     offsets[i + 1] = at + packet.length;

@@ -11,7 +11,15 @@ const main = join(root, 'dist/main.js');
 
 /** The flags of Node with which `npm start` runs it. */
 const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-const flags = scripts.start.split(' ').filter((/** @type {string} */ word) => word.startsWith('--'));
+export const nodeFlags = scripts.start.split(' ').filter((/** @type {string} */ word) => word.startsWith('--'));
+
+/** @type {string[]} */
+let profiling = [];
+
+/** From now on every Signalbox that ends leaves processor profiles in `directory`, one for each of its threads. */
+export function profileInto(/** @type {string} */ directory) {
+  profiling = ['--cpu-prof', '--cpu-prof-dir', directory];
+}
 
 /** Only what a process needs anyway: a setting of Signalbox in the caller's environment would change what is measured. */
 const inherited = ['PATH', 'HOME', 'TMPDIR', 'LANG'];
@@ -34,7 +42,7 @@ export async function startSignalbox(dataDirectory, settings = {}) {
     ports: /** @type {const} */ (['http', 'mqtt']),
     command: ({ http, mqtt }) => ({
       command: process.execPath,
-      args: [...flags, main],
+      args: [...nodeFlags, ...profiling, main],
       cwd: root,
       env: {
         ...Object.fromEntries(inherited.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []))),
@@ -67,6 +75,20 @@ export function countStored(/** @type {string} */ dataDirectory) {
     const count = (/** @type {string} */ table) =>
       /** @type {number} */ (database.prepare(`select count(*) from ${table}`).pluck().get());
     return { readings: count('readings'), rejects: count('rejects') };
+  } finally {
+    database.close();
+  }
+}
+
+/**
+ * Counts the commands that a stopped Signalbox left on disk, by status.
+ * @returns {Record<string, number>}
+ */
+export function countCommands(/** @type {string} */ dataDirectory) {
+  const database = new Database(databaseFile(dataDirectory), { readonly: true, fileMustExist: true });
+  try {
+    const rows = database.prepare('select status, count(*) from commands group by status').raw().all();
+    return Object.fromEntries(/** @type {[string, number][]} */ (rows));
   } finally {
     database.close();
   }
