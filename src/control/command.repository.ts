@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { type RawBuilder, sql } from 'kysely';
 import { Database, type News, type Statement } from '../storage/database.js';
+import { Prepared } from '../storage/prepared.js';
 import { type Command, MAX_OPEN } from './command.js';
 import { COMMAND_RANK, type CommandStatus } from './command.machine.js';
-import { changingColumns, commandOf, newRow } from './command.row.js';
+import { changingColumns, commandOf, type NewRow, newRow } from './command.row.js';
 import { KEY_KEPT_MS, type KeyedRequest, type RequestKey } from './idempotency.js';
 
 /** How long only the replica that stored a command tries to send it, in milliseconds. */
@@ -21,6 +22,30 @@ export interface CommandFilter {
 /** The commands. A change is one statement that the version guards, so that of two replicas with the same knowledge one comes to nothing. */
 @Injectable()
 export class CommandRepository {
+  private readonly insert = new Prepared((row: NewRow) => {
+    const columns = Object.keys(row) as (keyof NewRow)[];
+    const values = this.database.sql
+      .selectNoFrom((eb) => columns.map((column) => eb.val(row[column]).as(column)))
+      .where(
+        (eb) =>
+          eb
+            .selectFrom('commands')
+            .select((count) => count.fn.countAll<number>().as('open'))
+            .where('device_id', '=', row.device_id)
+            .where('final', '=', OPEN),
+        '<',
+        MAX_OPEN,
+      );
+    return this.database.sql.insertInto('commands').columns(columns).expression(values).returning('seq');
+  });
+  private readonly update = new Prepared(
+    ({ id, known, ...changes }: ReturnType<typeof changingColumns> & { version: number; id: string; known: number }) =>
+      this.database.sql.updateTable('commands').set(changes).where('id', '=', id).where('version', '=', known),
+  );
+  private readonly byId = new Prepared(({ id }: { id: string }) =>
+    this.database.point.selectFrom('commands').selectAll().where('id', '=', id),
+  );
+
   constructor(private readonly database: Database) {}
 
   /** Throws STORAGE_UNAVAILABLE while the database is away. */
@@ -34,30 +59,7 @@ export class CommandRepository {
    */
   async create(command: Command, alongside: Statement, keyed: KeyedRequest | null): Promise<number | null> {
     const row = { ...newRow(command), due_at: Math.min(command.expiresAt, command.createdAt + HEAD_START_MS) };
-    const columns = Object.keys(row) as (keyof typeof row)[];
-    const job = [
-      alongside,
-      ...this.lock(command.deviceId),
-      this.database.sql
-        .insertInto('commands')
-        .columns(columns)
-        .expression(
-          this.database.sql
-            .selectNoFrom((eb) => columns.map((column) => eb.val(row[column]).as(column)))
-            .where(
-              (eb) =>
-                eb
-                  .selectFrom('commands')
-                  .select((count) => count.fn.countAll<number>().as('open'))
-                  .where('device_id', '=', command.deviceId)
-                  .where('final', '=', OPEN),
-              '<',
-              MAX_OPEN,
-            ),
-        )
-        .returning('seq')
-        .compile(),
-    ];
+    const job = [alongside, ...this.lock(command.deviceId), this.insert.with(row)];
     const results = await this.database.write([...job, ...(keyed ? this.claim(keyed, command) : [])], {
       news: newsOf(command),
     });
@@ -67,16 +69,9 @@ export class CommandRepository {
 
   /** Stores what has become of a command whose row still has that version; resolves after the commit, with false where it has another. */
   async save(command: Command): Promise<boolean> {
-    const version = command.version + 1;
+    const { id, version } = command;
     const [result] = await this.database.write(
-      [
-        this.database.sql
-          .updateTable('commands')
-          .set({ ...changingColumns(command), version })
-          .where('id', '=', command.id)
-          .where('version', '=', command.version)
-          .compile(),
-      ],
+      [this.update.with({ ...changingColumns(command), version: version + 1, id, known: version })],
       command.final || command.status === 'ACKED' ? { news: newsOf(command) } : {},
     );
     return result!.changes === 1;
@@ -90,7 +85,7 @@ export class CommandRepository {
 
   /** The command, or null. */
   async find(id: string): Promise<Command | null> {
-    const row = await this.database.point.selectFrom('commands').selectAll().where('id', '=', id).executeTakeFirst();
+    const [row] = (await this.database.point.executeQuery(this.byId.with({ id }))).rows;
     return row ? commandOf(row) : null;
   }
 

@@ -12,7 +12,8 @@ import {
 } from './command.machine.js';
 
 type Row = Selectable<Schema['commands']>;
-type NewRow = Insertable<Schema['commands']>;
+/** A row of `commands` without what the database makes of it. */
+export type NewRow = Insertable<Schema['commands']>;
 
 /** The columns that a change may touch; `version` is one more than that of the command it was made of. */
 export function changingColumns(command: Command) {
