@@ -26,10 +26,8 @@ export class CommandWaiter implements OnModuleInit, OnModuleDestroy {
   onModuleInit(): void {
     this.endings.push(
       this.journal.onChange((command) => this.tell(command.id, command)),
-      this.database.onNews('commands', (detail) => {
-        if (detail !== null) return this.tell(detail.split(' ', 1)[0]!, null);
-        for (const id of this.waiting.keys()) this.tell(id, null);
-      }),
+      // What was committed here the journal tells within this turn, which saves reading it.
+      this.database.onNews('commands', (detail) => void setImmediate(() => this.hear(detail))),
     );
   }
 
@@ -50,6 +48,7 @@ export class CommandWaiter implements OnModuleInit, OnModuleDestroy {
    * rejects because of a database that is away for a moment: it goes on with what it knows.
    */
   async until(command: Command, goal: WaitGoal, ms: number, signal: AbortSignal): Promise<Command> {
+    if (ms <= 0) return command;
     const end = performance.now() + ms;
     const watch = new Watch(command);
     const all = this.waiting.get(command.id) ?? new Set();
@@ -72,6 +71,11 @@ export class CommandWaiter implements OnModuleInit, OnModuleDestroy {
       all.delete(watch);
       if (all.size === 0) this.waiting.delete(command.id);
     }
+  }
+
+  private hear(detail: string | null): void {
+    if (detail !== null) return this.tell(detail.split(' ', 1)[0]!, null);
+    for (const id of this.waiting.keys()) this.tell(id, null);
   }
 
   private tell(id: string, command: Command | null): void {
