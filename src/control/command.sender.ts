@@ -157,6 +157,8 @@ export class CommandSender implements BeforeApplicationShutdown {
   /** Foreign topics have no presence: whoever listens there, listens. */
   private async isHeard({ deviceId, link, attempts, lastAttemptAt }: Command): Promise<boolean> {
     if (link === 'foreign') return true;
+    // Known without a look into the database.
+    if (this.link.listeners?.has(deviceId) === false) return false;
     const { listens, state, lastSeen } = await this.devices.presenceOf(deviceId);
     return listens && (attempts === 0 || state === 'online' || (lastSeen ?? 0) > lastAttemptAt!);
   }
