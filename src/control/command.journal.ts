@@ -12,6 +12,9 @@ export interface Entry {
   readonly changed: boolean;
 }
 
+/** Commands whose last state is kept in memory, because what comes next, such as the answer of the device, mostly comes soon. */
+const REMEMBERED = 500;
+
 type ChangeListener = (after: Command, before: Command) => void;
 
 interface Waiting {
@@ -29,6 +32,8 @@ interface Waiting {
 export class CommandJournal {
   private readonly lanes = new Map<string, Waiting[]>();
   private readonly listeners = new Set<ChangeListener>();
+  /** Open commands as they were stored here last, oldest first. Another replica may know better; the version shows. */
+  private readonly recent = new Map<string, Command>();
 
   constructor(private readonly commands: CommandRepository) {}
 
@@ -56,7 +61,7 @@ export class CommandJournal {
 
   private async work(id: string, known: Command | null): Promise<void> {
     const lane = this.lanes.get(id)!;
-    let command = known;
+    let command = known ?? this.recent.get(id) ?? null;
     while (lane.length > 0) {
       const batch = lane.splice(0);
       try {
@@ -67,6 +72,14 @@ export class CommandJournal {
       }
     }
     this.lanes.delete(id);
+    this.remember(id, command);
+  }
+
+  private remember(id: string, command: Command | null): void {
+    this.recent.delete(id);
+    if (command === null || command.final) return;
+    if (this.recent.size >= REMEMBERED) this.recent.delete(this.recent.keys().next().value!);
+    this.recent.set(id, command);
   }
 
   /**
