@@ -12,6 +12,9 @@ export interface Entry {
   readonly changed: boolean;
 }
 
+/** How long what can wait does wait for what comes next, in milliseconds. */
+const PATIENCE_MS = 10;
+
 /** Commands whose last state is kept in memory, because what comes next, such as the answer of the device, mostly comes soon. */
 const REMEMBERED = 500;
 
@@ -23,6 +26,13 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
+/** What is handed in of one command, from the first until all is stored. */
+interface Lane {
+  readonly waiting: Waiting[];
+  isBegun: boolean;
+  timer: NodeJS.Timeout | undefined;
+}
+
 /**
  * Where everything that happens to a command is entered: one observation after the other for each command, in the order in
  * which they are handed in, and those that come while another is being stored together with the next. The version of the row
@@ -30,7 +40,7 @@ interface Waiting {
  */
 @Injectable()
 export class CommandJournal {
-  private readonly lanes = new Map<string, Waiting[]>();
+  private readonly lanes = new Map<string, Lane>();
   private readonly listeners = new Set<ChangeListener>();
   /** Open commands as they were stored here last, oldest first. Another replica may know better; the version shows. */
   private readonly recent = new Map<string, Command>();
@@ -48,22 +58,37 @@ export class CommandJournal {
    * now. Rejects with STORAGE_UNAVAILABLE, and nothing has happened then.
    */
   enter(id: string, observe: Observation, known: Command | null = null): Promise<Entry | null> {
-    return new Promise((resolve, reject) => {
-      const waiting = { observe, resolve, reject };
-      const lane = this.lanes.get(id);
-      if (lane) lane.push(waiting);
-      else {
-        this.lanes.set(id, [waiting]);
-        void this.work(id, known);
-      }
-    });
+    const entry = this.handIn(id, observe);
+    this.begin(id, known);
+    return entry;
   }
 
-  private async work(id: string, known: Command | null): Promise<void> {
+  /** As {@link enter}, but up to 10 ms later: together with what comes next of the command, which is one commit then. */
+  note(id: string, observe: Observation): Promise<Entry | null> {
+    const entry = this.handIn(id, observe);
     const lane = this.lanes.get(id)!;
+    if (!lane.isBegun) lane.timer ??= setTimeout(() => this.begin(id, null), PATIENCE_MS);
+    return entry;
+  }
+
+  private handIn(id: string, observe: Observation): Promise<Entry | null> {
+    const lane = this.lanes.get(id) ?? { waiting: [], isBegun: false, timer: undefined };
+    this.lanes.set(id, lane);
+    return new Promise((resolve, reject) => lane.waiting.push({ observe, resolve, reject }));
+  }
+
+  private begin(id: string, known: Command | null): void {
+    const lane = this.lanes.get(id)!;
+    if (lane.isBegun) return;
+    lane.isBegun = true;
+    clearTimeout(lane.timer);
+    void this.work(id, lane.waiting, known);
+  }
+
+  private async work(id: string, waiting: Waiting[], known: Command | null): Promise<void> {
     let command = known ?? this.recent.get(id) ?? null;
-    while (lane.length > 0) {
-      const batch = lane.splice(0);
+    while (waiting.length > 0) {
+      const batch = waiting.splice(0);
       try {
         command = await this.store(id, batch, command);
       } catch (error) {

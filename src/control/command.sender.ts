@@ -4,7 +4,7 @@ import { DeviceService } from '../device/device.service.js';
 import { MqttLink } from '../mqtt/link.js';
 import { MqttPublisher } from '../mqtt/publisher.js';
 import type { Command } from './command.js';
-import { CommandJournal } from './command.journal.js';
+import { CommandJournal, type Observation } from './command.journal.js';
 import { maySend } from './command.machine.js';
 import { CommandRepository } from './command.repository.js';
 import { CommandWire } from './command.wire.js';
@@ -89,8 +89,10 @@ export class CommandSender implements BeforeApplicationShutdown {
   }
 
   /** The device was handed the attempt that has begun: by the broker, or as an answer to its request. Never rejects. */
-  carried({ id, attempts: attempt }: Command): void {
-    this.track(this.journal.enter(id, () => ({ kind: 'sent', at: Date.now(), attempt })));
+  carried({ id, attempts: attempt, mode }: Command): void {
+    const at = Date.now();
+    const sent: Observation = () => ({ kind: 'sent', at, attempt });
+    this.track(mode === 'none' ? this.journal.enter(id, sent) : this.journal.note(id, sent));
   }
 
   /** Tells the device that a command is no longer wanted. Never rejects: a device that did not hear of it may still say so. */
@@ -148,8 +150,10 @@ export class CommandSender implements BeforeApplicationShutdown {
 
   private async publish(begun: Command, topic: string): Promise<void> {
     const { id, attempts: attempt } = begun;
-    const onAcknowledged = (): void =>
-      this.track(this.journal.enter(id, () => ({ kind: 'delivered', at: Date.now(), attempt })));
+    const onAcknowledged = (): void => {
+      const at = Date.now();
+      this.track(this.journal.note(id, () => ({ kind: 'delivered', at, attempt })));
+    };
     await this.publisher.publish(this.wire.message(begun, topic, Date.now(), onAcknowledged));
     this.carried(begun);
   }
