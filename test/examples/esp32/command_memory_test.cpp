@@ -130,6 +130,13 @@ void expiry() {
   memory.receive("in-time", "PING", "{}", 1000, beforeWrap);
   EXPECT(memory.begin(899) != nullptr);
   memory.succeeded("{}");
+  // Ends after the wrap-around, looked at before it; and the other way round.
+  memory.receive("before", "PING", "{}", 1000, beforeWrap);
+  EXPECT(memory.begin(beforeWrap + 50) != nullptr);
+  memory.succeeded("{}");
+  memory.receive("after", "PING", "{}", 50, beforeWrap);
+  EXPECT(memory.begin(10) == nullptr);
+  EXPECT(last() == "after {\"status\":\"rejected\",\"code\":\"EXPIRED\"}");
   memory.receive("at-once", "PING", "{}", 0, 5);
   EXPECT(memory.begin(5) == nullptr);
   EXPECT(last() == "at-once {\"status\":\"rejected\",\"code\":\"EXPIRED\"}");
@@ -177,6 +184,10 @@ void cancels() {
   CommandMemory& memory = fresh("cancels");
   memory.cancel("never-seen");
   EXPECT(said.empty());
+  ping(memory, "first");
+  memory.cancel("first");
+  EXPECT(last() == "first {\"status\":\"cancelled\"}");
+  EXPECT(memory.begin(0) == nullptr);
   memory.receive("runs", "CALIBRATE", "{}", kNoTtl, 0);
   ping(memory, "waits");
   ping(memory, "next");
