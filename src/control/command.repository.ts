@@ -85,6 +85,8 @@ export class CommandRepository {
 
   /** The command, or null. */
   async find(id: string): Promise<Command | null> {
+    // PostgreSQL refuses a text with NUL, which the path of a request may hold.
+    if (id.includes('\0')) return null;
     const [row] = (await this.database.point.executeQuery(this.byId.with({ id }))).rows;
     return row ? commandOf(row) : null;
   }

@@ -30,7 +30,7 @@ const request = (authorization: string, query = ''): string =>
   `GET /v1/device/commands/next${query} HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${authorization}\r\n\r\n`;
 
 /** A poll on a connection of its own. */
-function open(authorization: string, query: string): Socket {
+function openPoll(authorization: string, query: string): Socket {
   const { hostname, port } = new URL(signalbox.httpUrl);
   const client = connect(Number(port), hostname);
   client.write(request(authorization, query));
@@ -42,7 +42,12 @@ async function full() {
   const pump = device();
   await pump.next();
   const ending = new AbortController();
-  const polls = Array.from({ length: 5 }, () => pump.next('60', ending.signal).catch(() => null));
+  // Again where the sixth was there first.
+  const poll = async (): ReturnType<typeof pump.next> => {
+    const answer = await pump.next('60', ending.signal);
+    return answer.status === 429 ? poll() : answer;
+  };
+  const polls = Array.from({ length: 5 }, () => poll().catch(() => null));
   const refused = await eventually('a sixth poll is refused', async () => {
     const answer = await pump.next();
     return answer.status === 429 && answer;
@@ -65,11 +70,14 @@ describe('Polls of one device', () => {
 
   it('that wait side by side get one command between them, or one each', async () => {
     const { pump, polls, end } = await full();
+    const answered: string[] = [];
+    for (const poll of polls) void poll.then((answer) => answer && answered.push(answer.body.id));
     const ids = [await pump.command(), await pump.command()].map(({ id }) => id);
+    await eventually('two are answered', () => answered.length === 2);
     for (const id of ids) await pump.is(id, 'SENT');
     end();
-    const answered = (await Promise.all(polls)).filter((answer) => answer !== null);
-    expect(answered.map(({ body }) => body.id).toSorted()).toEqual(ids.toSorted());
+    await Promise.all(polls);
+    expect(answered.toSorted()).toEqual(ids.toSorted());
     for (const id of ids) expect(await pump.read(id)).toMatchObject({ attempts: 1 });
   });
 
@@ -126,7 +134,7 @@ describe('A poll whose connection closes', () => {
     const devices = Array.from({ length: 100 }, device);
     const round = async (): Promise<void> => {
       for (let n = 0; n < 10; n++) {
-        const clients = devices.map(({ login }) => open(login.authorization, '?wait=60'));
+        const clients = devices.map(({ login }) => openPoll(login.authorization, '?wait=60'));
         await eventually('they wait', async () => (await connections()) >= 100);
         for (const client of clients) client.destroy();
         await eventually('they are gone', async () => (await connections()) < 20);

@@ -219,9 +219,9 @@ describe('A device that polls', () => {
     const { received } = await listenTo(client, `devices/${pump.id}/down/commands/+`);
     await client.publishAsync(`devices/${pump.id}/up/status`, '{"online": true}', { qos: 1 });
     const polled: string[] = [];
-    let over = false;
+    const ending = new AbortController();
     const poll = async (): Promise<void> => {
-      while (!over) {
+      while (!ending.signal.aborted) {
         const { status, body } = await pump.next('1');
         if (status === 200) polled.push(body.id);
       }
@@ -229,7 +229,7 @@ describe('A device that polls', () => {
     const polling = [poll(), poll()];
     const ids = await Promise.all(Array.from({ length: 40 }, async () => (await pump.command({ mode: 'none' })).id));
     for (const id of ids) expect(await pump.is(id, 'SENT')).toMatchObject({ attempts: 1 });
-    over = true;
+    ending.abort();
     await Promise.all(polling);
     const published = received.map(({ topic }) => topic.split('/').at(-1)!);
     expect([...published, ...polled].toSorted()).toEqual(ids.toSorted());

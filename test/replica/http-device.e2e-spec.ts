@@ -40,9 +40,9 @@ describeWith(['mosquitto', 'postgres'], 'a device without MQTT at two replicas',
     const { here, there } = pumps();
     await here.next();
     const taken: string[] = [];
-    let over = false;
+    const ending = new AbortController();
     const poll = async (pump: typeof here): Promise<void> => {
-      while (!over) {
+      while (!ending.signal.aborted) {
         const { status, body } = await pump.next('1');
         if (status === 200) taken.push(body.id);
       }
@@ -50,7 +50,7 @@ describeWith(['mosquitto', 'postgres'], 'a device without MQTT at two replicas',
     const polling = [poll(here), poll(there), poll(here), poll(there)];
     const ids = await Promise.all(Array.from({ length: 30 }, async () => (await here.command({ mode: 'none' })).id));
     for (const id of ids) expect(await here.is(id, 'SENT')).toMatchObject({ attempts: 1 });
-    over = true;
+    ending.abort();
     await Promise.all(polling);
     expect(taken.toSorted()).toEqual(ids.toSorted());
   });

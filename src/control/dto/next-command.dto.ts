@@ -1,12 +1,13 @@
 import { Transform } from 'class-transformer';
 import { IsInt } from 'class-validator';
+import { waitSeconds } from '../wait.js';
 
 /** Query of `GET /v1/device/commands/next`. */
 export class NextCommandDto {
-  /** Seconds from 0 to 60, written `30` or `30s`. */
+  /** Seconds, written `30` or `30s`. */
   @Transform(({ value }: { readonly value: unknown }) =>
-    typeof value === 'string' && /^(\d|[1-5]\d|60)s?$/.test(value) ? Number.parseInt(value, 10) : value,
+    typeof value === 'string' ? waitSeconds(value.replace(/s$/, '')) : value,
   )
-  @IsInt({ message: 'wait must be whole seconds from 0 to 60, such as 30 or 30s' })
+  @IsInt({ message: 'wait must be whole seconds, at most 60, such as 30 or 30s' })
   readonly wait: number = 0;
 }
