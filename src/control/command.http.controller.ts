@@ -44,7 +44,8 @@ export class CommandHttpController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Page<CommandResource>> {
-    return this.page([deviceId], query, request, reply);
+    const page = await this.control.listOf(deviceId, filterOf(query), query.limit, query.cursor ?? null);
+    return shown(page, request, reply);
   }
 
   @Get('commands')
@@ -53,7 +54,9 @@ export class CommandHttpController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Page<CommandResource>> {
-    return this.page(query.deviceId, query, request, reply);
+    const { deviceId: deviceIds, limit, cursor } = query;
+    const filter = { ...filterOf(query), ...(deviceIds && { deviceIds }) };
+    return shown(await this.control.list(filter, limit, cursor ?? null), request, reply);
   }
 
   @Get('commands/:id')
@@ -83,23 +86,19 @@ export class CommandHttpController {
     if (seconds === 0) return command;
     return holdConnection(reply, (signal) => this.control.wait(command, goal, seconds * 1_000, signal));
   }
+}
 
-  private async page(
-    deviceIds: readonly string[] | undefined,
-    { status, type, from, to, limit, cursor }: ListDeviceCommandsDto,
-    request: FastifyRequest,
-    reply: FastifyReply,
-  ): Promise<Page<CommandResource>> {
-    const filter: CommandFilter = {
-      ...(deviceIds && { deviceIds }),
-      ...(status && { statuses: status }),
-      ...(type && { types: type }),
-      ...(from !== undefined && { from }),
-      ...(to !== undefined && { to }),
-    };
-    const { items, ...place } = await this.control.list(filter, limit, cursor ?? null);
-    const next = nextLink(request.url, place);
-    if (next !== null) void reply.header('link', next);
-    return { items: items.map(commandResource), ...place };
-  }
+function filterOf({ status, type, from, to }: ListDeviceCommandsDto): CommandFilter {
+  return {
+    ...(status && { statuses: status }),
+    ...(type && { types: type }),
+    ...(from !== undefined && { from }),
+    ...(to !== undefined && { to }),
+  };
+}
+
+function shown(page: Page<Command>, request: FastifyRequest, reply: FastifyReply): Page<CommandResource> {
+  const next = nextLink(request.url, page);
+  if (next !== null) void reply.header('link', next);
+  return { ...page, items: page.items.map(commandResource) };
 }

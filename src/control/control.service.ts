@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { decodeCursor, type Page, pageOf } from '../common/cursor.js';
 import { formatTime } from '../common/clock.js';
+import { DeviceErrors } from '../common/device.errors.js';
 import { refuseBackwards } from '../common/interval.js';
 import { newId } from '../common/ids.js';
 import { DeviceService } from '../device/device.service.js';
@@ -83,6 +84,15 @@ export class ControlService {
   /** The command when it has reached the goal, whichever replica brings it there, or as it is after `ms` or when `signal` aborts. */
   wait(command: Command, goal: WaitGoal, ms: number, signal: AbortSignal): Promise<Command> {
     return this.waiter.until(command, goal, ms, signal);
+  }
+
+  /** A page of the commands of one device, as `list` gives it. Throws DEVICE_UNKNOWN besides, where there are neither commands nor a device. */
+  async listOf(deviceId: string, filter: CommandFilter, limit: number, cursor: string | null): Promise<Page<Command>> {
+    const page = await this.list({ ...filter, deviceIds: [deviceId] }, limit, cursor);
+    if (page.items.length === 0 && (await this.devices.linkOf(deviceId)) === null) {
+      throw DeviceErrors.DEVICE_UNKNOWN('There is no device with this id.');
+    }
+    return page;
   }
 
   /** A page of commands, newest first. Throws BAD_RANGE, BAD_CURSOR, CURSOR_MISMATCH. */

@@ -138,9 +138,9 @@ describe('signalbox command send beside a service in trouble', () => {
     server = createServer((request: IncomingMessage, response) => {
       requests.push({ key: String(request.headers['idempotency-key']), at: performance.now() });
       const answer = answers[Math.min(requests.length, answers.length) - 1]!;
-      if (answer === 'cut') return void request.socket.destroy();
-      const [status, headers, body] = answer;
-      response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
+      const [status, headers, body] = answer === 'cut' ? [] : answer;
+      if (status === undefined) request.socket.destroy();
+      else response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
     return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -190,9 +190,8 @@ describe('signalbox command send beside a service in trouble', () => {
 
 describe('1,000 commands to 1,000 simulated devices', () => {
   it('all end, each is executed once, and the progress is shown', async () => {
-    const simulator = new SimulatorRun(
-      ...['--url', signalbox.mqttUrl, '--devices', '1000', '--rate', '0', '--fault-rate', '0', '--json'],
-    );
+    const fleet = ['--devices', '1000', '--rate', '0', '--fault-rate', '0', '--json'];
+    const simulator = new SimulatorRun('--url', signalbox.mqttUrl, ...fleet);
     await eventually('all are online', () => simulator.err.includes('online 1000/1000'), 60_000);
     const ids = Array.from({ length: 1_000 }, (_, i) => `sim-${String(i + 1).padStart(4, '0')}`);
     const args = ['TURN_ON_FAN', '--devices-from', '-', '--ttl', '2m', '--wait', '120s', '--json'];

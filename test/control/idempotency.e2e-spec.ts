@@ -20,7 +20,8 @@ const keyed = (key: string = newId()) => ({ 'idempotency-key': key });
 
 async function commandsOf(deviceId: string): Promise<readonly string[]> {
   const url = `${signalbox.httpUrl}/v1/devices/${deviceId}/commands`;
-  return (await get<{ readonly items: readonly CommandBody[] }>(url)).body.items.map(({ id }) => id);
+  const { status, body } = await get<{ readonly items: readonly CommandBody[] }>(url);
+  return status === 404 ? [] : body.items.map(({ id }) => id);
 }
 
 describe('A create with an Idempotency-Key', () => {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createTestApp, type TestApp } from '../support/app.js';
 import { eventually } from '../support/eventually.js';
 import { get, post, type ProblemBody } from '../support/http.js';
+import { connectDevice } from '../support/mqtt.js';
 import { type CommandBody, newDevice, TestDevice } from './command-client.js';
 
 interface Page {
@@ -167,6 +168,20 @@ describe('GET /v1/devices/{deviceId}/commands', () => {
     const { headers, body } = await get<Page>(url(deviceId, `?limit=1&cursor=${page.nextCursor!}`));
     expect([idsOf(body), body.hasMore, headers.get('link')]).toEqual([[first!.id], false, null]);
     expect(idsOf((await get<Page>(url(deviceId, '?status=EXPIRED'))).body)).toEqual([]);
+  });
+
+  it('answers 404 for a device that there is not, and an empty page for one without commands', async () => {
+    const { status, body } = await get<ProblemBody>(url(newDevice()));
+    expect([status, body.code]).toEqual([404, 'DEVICE_UNKNOWN']);
+    const device = await connectDevice(signalbox.mqttUrl);
+    const deviceId = newDevice();
+    await device.publish(`devices/${deviceId}/up/telemetry`, '{"t": 1}');
+    await device.end();
+    expect((await get(url(deviceId))).body).toEqual({ items: [], nextCursor: null, hasMore: false });
+  });
+
+  it('answers 400 for an id that can be none of a device', async () => {
+    expect((await get(url('a%2Fb'))).status).toBe(400);
   });
 
   it('does not take another device as a parameter', async () => {

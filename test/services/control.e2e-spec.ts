@@ -91,17 +91,15 @@ describe('services/control/send and get', () => {
       ttlMs: 5_000,
       resultTimeoutMs: 1_000,
       mode: 'ack',
-      offline: 'queue',
       maxAttempts: 1,
       order: 'fifo',
-      coalesceKey: null,
-      metadata: { who: 'me' },
+      coalesceKey: 'k',
     };
-    const command = await send({ deviceId, type: 'X', ...options });
+    const command = await send({ deviceId, type: 'X', offline: 'queue', metadata: { who: 'me' }, ...options });
     expect(command).toMatchObject({ mode: 'ack', metadata: { who: 'me' } });
     const { scan } = signalbox.database;
     const row = await scan.selectFrom('commands').selectAll().where('id', '=', command.id).executeTakeFirstOrThrow();
-    expect(row).toMatchObject({ result_timeout_ms: 1_000, max_attempts: 1, order: 'fifo', coalesce_key: null });
+    expect(row).toMatchObject({ result_timeout_ms: 1_000, max_attempts: 1, order: 'fifo', coalesce_key: 'k' });
     expect(row.expires_at - row.created_at).toBe(5_000);
   });
 
@@ -177,10 +175,12 @@ describe('services/control/send and get', () => {
 describe('An idempotencyKey', () => {
   it('gives a repeat the same command as it is now', async () => {
     const data = { deviceId: newDevice(), type: 'X', params: { a: 1, b: 2 }, idempotencyKey: newId() };
+    const device = await nativeDevice(data.deviceId);
     const { id } = await send(data);
     await isSent(id);
     expect(await send({ ...data, params: { b: 2, a: 1 } })).toMatchObject({ id, status: 'SENT', attempts: 1 });
     expect(await commandsOf(data.deviceId)).toEqual([id]);
+    await device.end();
   });
 
   it('is refused with another body', async () => {
