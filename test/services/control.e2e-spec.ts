@@ -273,32 +273,12 @@ describe('A request that the broker delivers again', () => {
 
   it('is told from another one that counts its requests, or uses an id for two', async () => {
     const [one, two, three] = [newDevice(), newDevice(), newDevice()];
-    await publishTwice(
-      '17',
-      [
-        { deviceId: one, type: 'X' },
-        { deviceId: one, type: 'X' },
-      ],
-      1,
-    );
+    const ask = (deviceId: string, type = 'X') => ({ deviceId, type });
+    await publishTwice('17', [ask(one), ask(one)], 1);
     expect(await commandsOf(one)).toHaveLength(2);
-    await publishTwice(
-      'tcx1v0q9m3b7z5k2j8h4g',
-      [
-        { deviceId: two, type: 'X' },
-        { deviceId: two, type: 'Y' },
-      ],
-      1,
-    );
+    await publishTwice('tcx1v0q9m3b7z5k2j8h4g', [ask(two), ask(two, 'Y')], 1);
     expect(await commandsOf(two)).toHaveLength(2);
-    await publishTwice(
-      'tcx1v0q9m3b7z5k2j8h4h',
-      [
-        { deviceId: three, type: 'X' },
-        { deviceId: three, type: 'X' },
-      ],
-      0,
-    );
+    await publishTwice('tcx1v0q9m3b7z5k2j8h4h', [ask(three), ask(three)], 0);
     expect(await commandsOf(three)).toHaveLength(2);
   });
 });
