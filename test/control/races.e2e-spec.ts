@@ -1,4 +1,7 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import type { Command } from '../../src/control/command.js';
+import { CommandJournal } from '../../src/control/command.journal.js';
+import { CommandRepository } from '../../src/control/command.repository.js';
 import { hasExternalBroker } from '../support/backends.js';
 import { eventually } from '../support/eventually.js';
 import { type CommandBody, DELIVERED, path, Rig } from './support/rig.js';
@@ -114,15 +117,28 @@ describe('A cancel', () => {
     expect(outcomes.size).toBeGreaterThan(1);
   });
 
-  it('handed in together with the send never lets its notice go first', async () => {
+  it('stored together with the count of the attempt never lets its notice go first', async () => {
+    const journal = rig.signalbox.app.get(CommandJournal);
+    const commands = rig.signalbox.app.get(CommandRepository);
+    const isSuperseded = commands.isSuperseded.bind(commands);
+    const cancels: Promise<Command>[] = [];
+    // The last thing that a send looks at before it counts the attempt: something else is being entered just then.
+    const spy = jest.spyOn(commands, 'isSuperseded').mockImplementation(async (command) => {
+      const is = await isSuperseded(command);
+      void journal.enter(command.id, () => null);
+      setImmediate(() => cancels.push(rig.control.cancel(command.id, 'test')));
+      return is;
+    });
     const device = await rig.device(rig.name());
-    for (let round = 0; round < 50; round++) {
+    for (let round = 0; round < 20; round++) {
       const id = await create(device.id);
-      const command = await rig.control.cancel(id, 'test');
-      if (command.attempts > 0) await eventually('the notice', () => device.notices.includes(id));
+      const cancel = await eventually('it was cancelled', () => cancels[round]);
+      const { attempts } = await cancel;
+      if (attempts > 0) await eventually('the notice', () => device.notices.includes(id));
       const topics = device.messages('commands/').filter(({ topic }) => topic.includes(id));
-      expect(topics.map(({ topic }) => topic.endsWith('/cancel'))).toEqual(command.attempts > 0 ? [false, true] : []);
+      expect(topics.map(({ topic }) => topic.endsWith('/cancel'))).toEqual(attempts > 0 ? [false, true] : []);
     }
+    spy.mockRestore();
   });
 });
 

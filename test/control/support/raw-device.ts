@@ -1,3 +1,4 @@
+import type { IPublishPacket } from 'mqtt-packet';
 import { eventually } from '../../support/eventually.js';
 import { hasExternalBroker, settled } from '../../support/backends.js';
 import { encode, publishPacket, RawClient } from '../../mqtt/support/raw-client.js';
@@ -37,7 +38,7 @@ export class RawDevice {
   ): Promise<RawDevice> {
     const client = await RawClient.open(port);
     if (acknowledges) client.onPacket((packet) => packet.cmd === 'publish' && acknowledge(client, packet.messageId));
-    await client.login(id);
+    await orClosed(client, client.login(id));
     const device = new RawDevice(client, id, brokerUrl);
     if (listens) await device.listen();
     // At an external broker nobody else tells that it is there.
@@ -47,29 +48,17 @@ export class RawDevice {
 
   /** Subscribes to all that is for it. */
   async listen(): Promise<void> {
-    await this.client.subscribe(++this.messageId, `devices/${this.id}/down/#`);
+    await orClosed(this.client, this.client.subscribe(++this.messageId, `devices/${this.id}/down/#`));
   }
 
   /** Publishes below its `up/`; resolves when Signalbox has taken it in. */
   async say(level: string, content: unknown, retain = false): Promise<void> {
-    const packet = this.packet(level, content, retain);
-    this.client.send(packet);
-    await eventually(`the PUBACK of ${level}`, () =>
-      this.client.of('puback').some(({ messageId }) => messageId === packet.messageId),
-    );
-    await settled(this.brokerUrl);
+    await this.publish([this.packet(level, content, retain)]);
   }
 
   /** Publishes all of it in one write; resolves when Signalbox has taken it in. */
   async sayAtOnce(...messages: readonly (readonly [level: string, content: unknown])[]): Promise<void> {
-    const packets = messages.map(([level, content]) => this.packet(level, content, false));
-    this.client.send(encode(...packets));
-    const ids = packets.map(({ messageId }) => messageId);
-    await eventually('all PUBACKs', () => {
-      const acknowledged = new Set(this.client.of('puback').map(({ messageId }) => messageId));
-      return ids.every((id) => acknowledged.has(id));
-    });
-    await settled(this.brokerUrl);
+    await this.publish(messages.map(([level, content]) => this.packet(level, content, false)));
   }
 
   /** Answers a command. */
@@ -120,9 +109,35 @@ export class RawDevice {
     this.client.end();
   }
 
+  private async publish(packets: readonly IPublishPacket[]): Promise<void> {
+    this.client.send(encode(...packets));
+    const acknowledged = eventually('all PUBACKs', () => {
+      const ids = new Set(this.client.of('puback').map(({ messageId }) => messageId));
+      return packets.every(({ messageId }) => ids.has(messageId));
+    });
+    await orClosed(this.client, acknowledged);
+    await settled(this.brokerUrl);
+  }
+
   private packet(level: string, content: unknown, retain: boolean) {
     const payload = typeof content === 'string' ? content : JSON.stringify(content);
     return publishPacket(`devices/${this.id}/up/${level}`, payload, 1, ++this.messageId, { retain });
+  }
+}
+
+/** Rejects when the connection ends before `work` does. */
+async function orClosed(client: RawClient, work: Promise<unknown>): Promise<void> {
+  let onClose = (): void => {};
+  const closed = new Promise<never>((_, reject) => {
+    onClose = () => reject(new Error('the connection was closed'));
+    if (client.ended) onClose();
+    client.socket.once('close', onClose);
+  });
+  work.catch(() => undefined);
+  try {
+    await Promise.race([work, closed]);
+  } finally {
+    client.socket.off('close', onClose);
   }
 }
 

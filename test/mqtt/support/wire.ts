@@ -3,7 +3,9 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import mqttPacket, { type Packet } from 'mqtt-packet';
 
 /** One packet on the way between a client and a broker, as it was seen on the wire. */
-interface Seen {
+export interface Seen {
+  /** Epoch milliseconds. */
+  readonly at: number;
   /** Which connection, counted from 1. */
   readonly connection: number;
   readonly clientId: string;
@@ -43,7 +45,7 @@ export async function startWire(target: number): Promise<Wire> {
             state.clientId = packet.clientId;
             version = packet.protocolVersion ?? 4;
           }
-          seen.push({ connection, clientId: state.clientId, from, packet });
+          seen.push({ at: Date.now(), connection, clientId: state.clientId, from, packet });
         });
         return made;
       };
