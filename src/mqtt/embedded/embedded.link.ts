@@ -54,6 +54,8 @@ export class EmbeddedLink extends MqttLink {
   private address: string | null = null;
   private readonly connections = new WeakMap<Client, Connection>();
   private readonly pending = new Set<FrameGuard>();
+  /** Connections that aedes is letting in, and would leave alone at its own end. */
+  private readonly entering = new Set<FrameGuard>();
   private readonly rules = new AccessRules();
   private readonly audit = new Audit();
   private readonly flow: Flow;
@@ -163,7 +165,7 @@ export class EmbeddedLink extends MqttLink {
     await new Promise(setImmediate);
     this.sessions.stop();
     await new Promise<void>((resolve) => this.broker.close(resolve));
-    for (const guard of this.pending) guard.destroy();
+    for (const guard of [...this.pending, ...this.entering]) guard.destroy();
     await this.listener.emptied();
   }
 
@@ -178,6 +180,7 @@ export class EmbeddedLink extends MqttLink {
     this.connections.set(client, connection);
     client._parser.prependListener('packet', (packet: Watched) => this.look(connection, packet));
     guard.once('close', () => {
+      this.entering.delete(guard);
       this.listeners.gone(client);
       this.receipts.gone(client);
     });
@@ -239,6 +242,7 @@ export class EmbeddedLink extends MqttLink {
     connection.guard.keepalive.set(clampKeepalive(packet.keepalive ?? 0));
     // The guard keeps the time; aedes would count while frames wait for our handlers.
     packet.keepalive = 0;
+    this.entering.add(connection.guard);
     void this.letIn(client, packet.clientId, () => done(null, true));
   }
 
@@ -250,6 +254,7 @@ export class EmbeddedLink extends MqttLink {
   private onReady(client: AedesClient): void {
     this.sessions.connected(client.id);
     const guard = this.connections.get(client)?.guard;
+    if (guard) this.entering.delete(guard);
     guard?.allowance.expect(this.sessions.releasesOf(client.id));
     guard?.open(client.id);
     // Those of a restored session, which came in no packet of this connection.

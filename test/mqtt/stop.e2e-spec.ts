@@ -1,0 +1,21 @@
+import { describe, expect, it } from '@jest/globals';
+import { eventually } from '../support/eventually.js';
+import { startBox } from './support/box.js';
+import { connectPacket, RawClient } from './support/raw-client.js';
+
+describe('The stop of the embedded broker', () => {
+  it('does not wait for clients whose CONNECT it has read and not answered yet', async () => {
+    for (let round = 0; round < 20; round++) {
+      const box = await startBox();
+      const clients = await Promise.all(Array.from({ length: 20 }, () => RawClient.open(box.port)));
+      for (const [i, client] of clients.entries()) client.send(connectPacket(`client-${i % 15}`));
+      // Some of them are being let in when it begins, in whatever state.
+      for (let turn = 0; turn < round % 10; turn++) await new Promise(setImmediate);
+      let closed = false;
+      const closing = box.close().then(() => (closed = true));
+      await eventually('it is closed', () => closed, 5_000);
+      await closing;
+      expect(await eventually('all connections are', () => clients.every(({ ended }) => ended))).toBe(true);
+    }
+  });
+});
