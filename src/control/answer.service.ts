@@ -54,8 +54,8 @@ export class AnswerService {
       const detail = problems[i];
       return detail ? [{ deviceId, topic, payload, receivedAt, code: 'BAD_ANSWER' as const, detail }] : [];
     });
-    this.tally.bad += refused.length;
     await this.sensors.reject(refused);
+    this.tally.bad += refused.length;
   }
 
   /** Enters an answer; resolves with the command after the commit. Throws BadAnswer where that device was never sent such a command. */
