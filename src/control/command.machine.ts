@@ -161,9 +161,9 @@ export function advance<F extends CommandFate>(fate: F, event: CommandEvent): St
     case 'attempt':
       return beginAttempt(fate, event.at);
     case 'sent':
-      return raise(fate, { status: 'SENT', at: event.at, attempt: event.attempt }, fate.mode === 'none');
+      return arrive(fate, 'SENT', event);
     case 'delivered':
-      return raise(fate, { status: 'DELIVERED', at: event.at, attempt: event.attempt }, fate.mode === 'none');
+      return arrive(fate, 'DELIVERED', event);
     case 'answer':
       return hear(fate, event.answer, event.at);
     case 'cancel':
@@ -180,6 +180,15 @@ function beginAttempt<F extends CommandFate>(fate: F, at: number): Step<F> | nul
   const attempts = fate.attempts + 1;
   const nextAttemptAt = attempts < fate.maxAttempts ? at + resendDelayMs(attempts) : null;
   return { fate: { ...fate, attempts, nextAttemptAt }, change: null };
+}
+
+/** An attempt has got so far; one that was never counted has not. */
+function arrive<F extends CommandFate>(
+  fate: F,
+  status: CommandStatus,
+  { at, attempt }: { readonly at: number; readonly attempt: number },
+): Step<F> | null {
+  return attempt > fate.attempts ? null : raise(fate, { status, at, attempt }, fate.mode === 'none');
 }
 
 function raise<F extends CommandFate>(fate: F, change: CommandChange, final = false): Step<F> | null {
