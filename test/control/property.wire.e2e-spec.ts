@@ -198,9 +198,8 @@ class Story {
   private async cancel(id: string): Promise<void> {
     if (!this.ids.includes(id)) return;
     this.cancelled.add(id);
-    await this.world.rig.control.cancel(id, 'test').catch((error: { readonly code?: string }) => {
-      if (error.code !== 'COMMAND_FINAL') throw error;
-    });
+    const { status, body, text } = await this.world.rig.cancel(id);
+    if (status >= 400 && body.code !== 'COMMAND_FINAL') throw new Error(text);
   }
 
   private connect(id: string, options: { readonly acknowledges: boolean; readonly listens: boolean }) {

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import type { Command } from '../../src/control/command.js';
 import { CommandJournal } from '../../src/control/command.journal.js';
 import { CommandRepository } from '../../src/control/command.repository.js';
+import type { ControlService } from '../../src/control/control.service.js';
 import { hasExternalBroker } from '../support/backends.js';
 import { eventually } from '../support/eventually.js';
 import { type CommandBody, DELIVERED, path, Rig } from './support/rig.js';
@@ -49,6 +49,8 @@ function numbers(seed: number): () => number {
   };
 }
 
+const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
 describe('A cancel', () => {
   it('against a send and an answer, 100 times, always ends in what was seen', async () => {
     const device = await rig.device(rig.name());
@@ -64,37 +66,18 @@ describe('A cancel', () => {
       setTimeout(() => device.shout(`commands/${id}`, { status: answer }), next() * 4);
     });
     for (let round = 0; round < 100; round++) {
-      const cancelled: string[] = [];
-      const sentAt = rig.control.send({
-        deviceId: device.id,
-        type: 'RACE',
-        params: {},
-        ttlMs: 20_000,
-        resultTimeoutMs: 20_000,
-        mode: 'result',
-        offline: 'queue',
-        maxAttempts: 3,
-        order: 'parallel',
-        coalesceKey: null,
-        metadata: {},
-      });
-      const { command } = await sentAt;
-      inspected.push(command.id);
+      const id = await create(device.id);
       const wait = next() * 8;
-      if (wait > 2) await new Promise((resolve) => setTimeout(resolve, wait - 2));
-      await rig.control.cancel(command.id, 'test').then(
-        ({ status, attempts, cancelRequestedAt }) => {
-          cancelled.push(status);
-          if (attempts === 0) expect(status).toBe('CANCELLED');
-          else expect(cancelRequestedAt).not.toBeNull();
-        },
-        (error: { code?: string }) => cancelled.push(error.code ?? String(error)),
-      );
-      const end = await rig.final(command.id);
+      if (wait > 2) await pause(wait - 2);
+      const { status, body } = await rig.cancel(id);
+      if (status === 200) expect(body).toMatchObject({ status: 'CANCELLED', attempts: 0 });
+      else if (status === 202) expect(body).toMatchObject({ attempts: 1, cancelRequestedAt: expect.any(String) });
+      else expect([status, body.code]).toEqual([409, 'COMMAND_FINAL']);
+      const end = await rig.final(id);
       outcomes.set(end.status, (outcomes.get(end.status) ?? 0) + 1);
       if (end.attempts === 0) {
         expect(end).toMatchObject({ status: 'CANCELLED', outcome: 'not_executed' });
-        expect(cancelled).toEqual(['CANCELLED']);
+        expect(status).toBe(200);
       } else {
         expect(['SUCCEEDED', 'CANCELLED', 'REJECTED']).toContain(end.status);
         expect(end.history.at(-1)!.by).toBe('device');
@@ -121,7 +104,7 @@ describe('A cancel', () => {
     const journal = rig.signalbox.app.get(CommandJournal);
     const commands = rig.signalbox.app.get(CommandRepository);
     const isSuperseded = commands.isSuperseded.bind(commands);
-    const cancels: Promise<Command>[] = [];
+    const cancels: ReturnType<ControlService['cancel']>[] = [];
     // The last thing that a send looks at before it counts the attempt: something else is being entered just then.
     const spy = jest.spyOn(commands, 'isSuperseded').mockImplementation(async (command) => {
       const is = await isSuperseded(command);
@@ -151,7 +134,7 @@ describe('An end in time', () => {
         const id = await create(device.id, { ttlMs: 1_000, resultTimeoutMs: 60_000 });
         const { expiresAt } = await rig.read(id);
         const at = Date.parse(expiresAt) - 30 + i;
-        await new Promise((resolve) => setTimeout(resolve, at - Date.now()));
+        await pause(at - Date.now());
         await device.answer(id, 'accepted');
         const command = await rig.until(
           id,
@@ -191,7 +174,7 @@ describe('An end in time', () => {
         await device.gets(id);
         await device.answer(id, 'accepted');
         const { deadlineAt } = await rig.read(id);
-        await new Promise((resolve) => setTimeout(resolve, Date.parse(deadlineAt!) - 30 + i - Date.now()));
+        await pause(Date.parse(deadlineAt!) - 30 + i - Date.now());
         await device.answer(id, 'failed', { code: 'JAM' });
         const command = await rig.final(id);
         seen.set(command.status, command);
@@ -212,7 +195,7 @@ describe('An end in time', () => {
     while (Date.now() < start + 2_500) {
       await device.answer(id, 'progress', { progress: 1, ts: 946_684_800_000, at: '2000-01-01T00:00:00Z' });
       expect(await rig.read(id)).toMatchObject({ status: 'ACKED' });
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await pause(200);
     }
     const { deadlineAt } = await rig.read(id);
     expect(Date.parse(deadlineAt!)).toBeGreaterThan(start + 3_500);

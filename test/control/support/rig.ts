@@ -1,10 +1,9 @@
 import type { CommandRequest } from '../../../src/control/command.js';
-import { COMMAND_DEFAULTS } from '../../../src/control/command.js';
 import { ControlService } from '../../../src/control/control.service.js';
 import { createTestApp, type TestApp } from '../../support/app.js';
 import { hasExternalBroker } from '../../support/backends.js';
 import { eventually } from '../../support/eventually.js';
-import { get } from '../../support/http.js';
+import { type Answer, get, post } from '../../support/http.js';
 import { RawDevice, type RawDeviceOptions } from './raw-device.js';
 
 /** A command as the REST API shows it. */
@@ -81,9 +80,16 @@ export class Rig {
   }
 
   /** Resolves with the id of the command. */
-  async create(deviceId: string, more: Partial<CommandRequest> = {}): Promise<string> {
-    const { command } = await this.control.send({ ...COMMAND_DEFAULTS, type: 'TEST', ...more, deviceId });
-    return command.id;
+  async create(deviceId: string, more: Partial<Omit<CommandRequest, 'deviceId'>> = {}): Promise<string> {
+    const url = `${this.signalbox.httpUrl}/v1/devices/${deviceId}/commands`;
+    const { status, body, text } = await post<CommandBody>(url, { type: 'TEST', ...more });
+    if (status !== 202) throw new Error(`not created: ${status} ${text}`);
+    return body.id;
+  }
+
+  /** What the request to cancel is answered with. */
+  cancel(id: string): Promise<Answer<CommandBody & { readonly code?: string }>> {
+    return post(`${this.signalbox.httpUrl}/v1/commands/${id}/cancel`, {});
   }
 
   async read(id: string): Promise<CommandBody> {
