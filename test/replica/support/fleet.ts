@@ -17,6 +17,9 @@ interface Stored {
   readonly receivedAt: string;
 }
 
+/** Settings of the replica at a place, from the port of the broker. */
+type SettingsOf = (place: number, brokerPort: number) => Readonly<Record<string, string>>;
+
 const SEATS = [1, 2, 3, 4].map((n) => `signalbox-seat-${n}`);
 
 /** Replicas of Signalbox, each a process, on one Mosquitto and one PostgreSQL. */
@@ -32,12 +35,13 @@ export class Fleet {
   private constructor(
     private readonly postgres: Postgres,
     private readonly databaseUrl: string,
+    private readonly settingsOf: SettingsOf,
   ) {}
 
-  /** Starts broker, database and `size` replicas, these all at once. */
-  static async start(size: number): Promise<Fleet> {
+  /** Starts broker, database and `size` replicas, these all at once. `settingsOf` adds settings to those of a place, at each start there. */
+  static async start(size: number, settingsOf: SettingsOf = () => ({})): Promise<Fleet> {
     const postgres = await startPostgres({ max_connections: '200' });
-    const fleet = new Fleet(postgres, await postgres.createDatabase());
+    const fleet = new Fleet(postgres, await postgres.createDatabase(), settingsOf);
     try {
       await fleet.startBroker();
       fleet.network = await startTcpProxy(fleet.mosquitto.port);
@@ -168,7 +172,8 @@ export class Fleet {
   private async startReplica(place: number): Promise<Service> {
     const directory = join(this.files.path, `replica-${place}`);
     mkdirSync(directory, { recursive: true });
-    return startService(directory, { MQTT_URL: this.mosquitto.url, DATABASE_URL: this.databaseUrl });
+    const settings = this.settingsOf(place, this.mosquitto.port);
+    return startService(directory, { MQTT_URL: this.mosquitto.url, DATABASE_URL: this.databaseUrl, ...settings });
   }
 
   private async startBroker(port?: number): Promise<void> {
