@@ -31,7 +31,7 @@ const USAGE = `npm run bench -- [options]
   --long           the same as --sustained 300
   --rows 1000000   readings in the filled database of P10; 0: only the empty one
   --dir DIRECTORY  where the databases go (default: the temporary directory)
-  --profile DIRECTORY  each Signalbox leaves processor profiles there (.cpuprofile); it is slower then
+  --profile DIR    each Signalbox leaves processor profiles (.cpuprofile) there, and is slower for it
   --quick          one short round of everything: to try the bench, not to quote`;
 
 /** @returns {never} */
