@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { Database } from '../storage/database.js';
 import type { Command } from './command.js';
@@ -26,8 +27,10 @@ export class CommandWaiter implements OnModuleInit, OnModuleDestroy {
   onModuleInit(): void {
     this.endings.push(
       this.journal.onChange((command) => this.tell(command.id, command)),
-      // What was committed here the journal tells within this turn, which saves reading it.
-      this.database.onNews('commands', (detail) => void setImmediate(() => this.hear(detail))),
+      this.database.onNews('commands', (detail) => {
+        if (detail !== null) return this.tell(detail.split(' ', 1)[0]!, null);
+        for (const id of this.waiting.keys()) this.tell(id, null);
+      }),
     );
   }
 
@@ -58,7 +61,9 @@ export class CommandWaiter implements OnModuleInit, OnModuleDestroy {
     try {
       while (!hasReached(watch.latest, goal) && !signal.aborted && !this.stopped) {
         if (watch.takeStale()) {
-          watch.hear(await this.commands.find(command.id).catch(() => null));
+          // What was committed here the journal tells within this turn, which saves reading it.
+          await setImmediate();
+          if (!hasReached(watch.latest, goal)) watch.hear(await this.commands.find(command.id).catch(() => null));
           continue;
         }
         const left = end - performance.now();
@@ -71,11 +76,6 @@ export class CommandWaiter implements OnModuleInit, OnModuleDestroy {
       all.delete(watch);
       if (all.size === 0) this.waiting.delete(command.id);
     }
-  }
-
-  private hear(detail: string | null): void {
-    if (detail !== null) return this.tell(detail.split(' ', 1)[0]!, null);
-    for (const id of this.waiting.keys()) this.tell(id, null);
   }
 
   private tell(id: string, command: Command | null): void {
