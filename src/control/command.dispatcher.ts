@@ -13,6 +13,8 @@ const LOOK_MS = 1_000;
 const DUE_AT_ONCE = 100;
 /** When a command is looked at again that could not be sent: its device is away, silent or busy with another. */
 const AGAIN_MS = { soon: 5_000, late: 60_000 };
+/** What was sent within this time is not sent again because the device asks for what is pending, in milliseconds. */
+const ARRIVAL_MS = 2_000;
 
 /**
  * Brings commands on in time: sends what is due, ends what is over, and sends what waits when a device begins to listen or
@@ -56,13 +58,16 @@ export class CommandDispatcher implements OnApplicationBootstrap, OnModuleDestro
     void this.sender.send(command);
   }
 
-  /** Sends what the device has not answered, oldest first and at most `max`; resolves with how many of them it gets now. */
+  /**
+   * Sends what the device has not answered, oldest first and at most `max`; resolves with how many of them it gets now, those
+   * included that were sent a moment ago: a device asks right after it has begun to listen, when what waited has just gone out.
+   */
   async sendPending(deviceId: string, max: number): Promise<number> {
     const sent: string[] = [];
     for (const command of await this.commands.openOf(deviceId)) {
       if (sent.length === max) break;
-      const sending = await this.sender.send(command);
-      if (sending === 'sent' || this.sender.isPublishing(command.id)) sent.push(command.id);
+      const isComing = isOnItsWay(command, Date.now()) || (await this.sender.send(command)) === 'sent';
+      if (isComing || this.sender.isPublishing(command.id)) sent.push(command.id);
     }
     await Promise.all(sent.map((id) => this.sender.settled(id)));
     return sent.length;
@@ -162,4 +167,10 @@ export class CommandDispatcher implements OnApplicationBootstrap, OnModuleDestro
 /** The next command of a device's queue may go. */
 function isOutOfTheWay({ final, status }: Command): boolean {
   return final || COMMAND_RANK[status] >= COMMAND_RANK.ACKED;
+}
+
+/** The device has not begun with it, and it went out so short a time ago that it need not have arrived. */
+function isOnItsWay({ status, lastAttemptAt, cancelRequestedAt, superseded }: Command, now: number): boolean {
+  if (COMMAND_RANK[status] >= COMMAND_RANK.ACKED || cancelRequestedAt !== null || superseded) return false;
+  return lastAttemptAt !== null && now - lastAttemptAt < ARRIVAL_MS;
 }

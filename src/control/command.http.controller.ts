@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { nextLink, type Page } from '../common/cursor.js';
 import { DeviceIdPipe } from '../common/device-id.pipe.js';
 import { EmptyBodyPipe } from '../common/empty-body.pipe.js';
+import { holdOpen } from '../common/long-poll.js';
 import type { Command } from './command.js';
 import type { CommandFilter } from './command.repository.js';
 import { type CommandResource, commandResource } from './command.resource.js';
@@ -12,7 +13,6 @@ import { CreateCommandDto } from './dto/create-command.dto.js';
 import { GetCommandDto } from './dto/get-command.dto.js';
 import { ListCommandsDto, ListDeviceCommandsDto } from './dto/list-commands.dto.js';
 import { HTTP_CALLER, preferredWaitOf, requestKeyOf } from './request-headers.js';
-import { holdConnection } from './wait.js';
 
 /** Commands over REST. */
 @Controller('v1')
@@ -30,7 +30,7 @@ export class CommandHttpController {
     const wait = preferredWaitOf(request);
     const key = requestKeyOf(request, `/v1/devices/${deviceId}/commands`);
     const { command: sent, replayed } = await this.control.send({ ...options, deviceId, type }, { key });
-    const command = await this.waited(sent, 'final', wait ?? 0, reply);
+    const command = await this.waited(sent, 'final', wait ?? 0, request);
     if (replayed) void reply.header('idempotency-replayed', 'true');
     if (wait !== null) void reply.header('preference-applied', `wait=${wait}`);
     void reply.header('location', `/v1/commands/${command.id}`).status(command.final ? 201 : 202);
@@ -63,10 +63,10 @@ export class CommandHttpController {
   async get(
     @Param('id') id: string,
     @Query() { wait, until }: GetCommandDto,
-    @Res({ passthrough: true }) reply: FastifyReply,
+    @Req() request: FastifyRequest,
   ): Promise<CommandResource> {
     const command = await this.control.get(id);
-    return commandResource(await this.waited(command, until, wait, reply));
+    return commandResource(await this.waited(command, until, wait, request));
   }
 
   /** 200 where that has ended the command, 202 where the device was asked to. */
@@ -82,9 +82,9 @@ export class CommandHttpController {
     return commandResource(command);
   }
 
-  private async waited(command: Command, goal: WaitGoal, seconds: number, reply: FastifyReply): Promise<Command> {
+  private async waited(command: Command, goal: WaitGoal, seconds: number, request: FastifyRequest): Promise<Command> {
     if (seconds === 0) return command;
-    return holdConnection(reply, (signal) => this.control.wait(command, goal, seconds * 1_000, signal));
+    return holdOpen(request, (signal) => this.control.wait(command, goal, seconds * 1_000, signal));
   }
 }
 

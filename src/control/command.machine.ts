@@ -28,7 +28,7 @@ const FINAL_ANSWERS = {
   cancelled: { status: 'CANCELLED', outcome: 'not_executed' },
 } as const;
 
-export type FinalAnswer = keyof typeof FINAL_ANSWERS;
+type FinalAnswer = keyof typeof FINAL_ANSWERS;
 
 /** What a device says of a command (contract section 3, `up/commands/{commandId}`). `progress`: 0 to 100. */
 export interface Answer {
