@@ -275,5 +275,5 @@ describe('A device with a full queue', () => {
     expect((await create(deviceId, { type: 'X' })).status).toBe(202);
     expect((await create(deviceId, { type: 'X' })).status).toBe(429);
     await device.end();
-  });
+  }, 120_000);
 });

@@ -57,7 +57,7 @@ export function summaryText(summary: SendSummary, reports: readonly Report[]): s
 }
 
 /** Counts for people. */
-export function listed(counts: Readonly<Record<string, number>>): string {
+function listed(counts: Readonly<Record<string, number>>): string {
   return Object.entries(counts)
     .map(([name, count]) => `${name} ${count}`)
     .join(', ');
