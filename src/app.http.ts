@@ -74,7 +74,9 @@ export function createHttpAdapter(refusals: HttpRefusals, limits: HttpLimits = H
   server.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     try {
       refuseOtherCharsets(request);
-      done(null, isAsBytes(request.routeOptions.config) ? body : parseJson(body as Buffer));
+      if (isAsBytes(request.routeOptions.config)) done(null, body);
+      // No body is none, whatever type it would have had: a route says itself whether it wants one.
+      else done(null, body.length === 0 ? undefined : parseJson(body as Buffer));
     } catch (error) {
       done(toDomainError(error));
     }
