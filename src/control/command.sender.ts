@@ -64,8 +64,8 @@ export class CommandSender implements BeforeApplicationShutdown {
   }
 
   /**
-   * Counts an attempt and resolves after the commit with the command as it is to be carried; null where it may not begin, or
-   * another was faster, on whichever replica.
+   * Counts an attempt and resolves after the commit with the command as it is to be carried; null where it may not begin,
+   * another was faster, on whichever replica, or the commit took so long that the command's time is over.
    */
   async begin(command: Command): Promise<Command | null> {
     const entry = await this.journal.enter(
@@ -73,7 +73,7 @@ export class CommandSender implements BeforeApplicationShutdown {
       ({ attempts }) => (attempts === command.attempts ? { kind: 'attempt', at: Date.now() } : null),
       command,
     );
-    return entry?.changed ? entry.command : null;
+    return entry?.changed && Date.now() < entry.command.expiresAt ? entry.command : null;
   }
 
   /** True where something newer has taken its place; that is entered then. */

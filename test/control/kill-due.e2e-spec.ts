@@ -1,4 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join, resolve } from 'node:path';
 import { eventually } from '../support/eventually.js';
 import { get } from '../support/http.js';
 import { type Service, startService, temporaryDirectory } from '../support/process.js';
@@ -75,6 +78,23 @@ describe('Commands of a process that was killed', () => {
     const end = await untilFinal(service.httpUrl, id);
     expect(end).toMatchObject({ status: 'SUCCEEDED', attempts: 1 });
     expectTruth(end, 3, witness.of(id), device.deeds.get(id));
+    await device.end();
+  });
+
+  it('are not sent after their end, also where the attempt was committed only then', async () => {
+    const { id } = (await order(service.httpUrl, 'slow', { ttlMs: 4_000 }))!;
+    const { body } = await get<CommandBody>(`${service.httpUrl}/v1/commands/${id}`);
+    const holder = spawn(process.execPath, [resolve('test/storage/hold-lock.mjs'), join(path, 'data/signalbox.db')]);
+    await once(holder.stdout, 'data');
+    const device = new ObedientDevice(tap.url, 'slow', 'succeeds', true);
+    await device.ready();
+    await eventually('it is over', () => Date.now() > Date.parse(body.expiresAt));
+    holder.stdin.end();
+    await once(holder, 'exit');
+    const end = await untilFinal(service.httpUrl, id);
+    expect([end.status, witness.of(id)]).toEqual(['EXPIRED', []]);
+    // It was begun, and nobody can say for sure that it never left.
+    expect([end.attempts, end.outcome]).toEqual([1, 'unknown']);
     await device.end();
   });
 
