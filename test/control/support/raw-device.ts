@@ -37,6 +37,7 @@ export class RawDevice {
     { acknowledges = true, listens = true }: RawDeviceOptions = {},
   ): Promise<RawDevice> {
     const client = await RawClient.open(port);
+    client.socket.setMaxListeners(0);
     if (acknowledges) client.onPacket((packet) => packet.cmd === 'publish' && acknowledge(client, packet.messageId));
     await orClosed(client, client.login(id));
     const device = new RawDevice(client, id, brokerUrl);
