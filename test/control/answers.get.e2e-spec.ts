@@ -13,12 +13,20 @@ afterAll(() => rig.close());
 describe('up/commands/get', () => {
   const counts = (device: RawDevice) => device.messages('acks').map(({ payload }) => JSON.parse(payload) as unknown);
 
+  /** As if the commands had gone out some seconds ago. */
+  const letTimePass = async (ids: readonly string[]): Promise<void> => {
+    const { database } = rig.signalbox;
+    const earlier = { last_attempt_at: Date.now() - 3_000 };
+    await database.write([database.sql.updateTable('commands').set(earlier).where('id', 'in', ids).compile()]);
+  };
+
   it('is answered by what is pending, oldest first, and their number', async () => {
     const device = await rig.device(rig.name(), { acknowledges: false });
     const ids: string[] = [];
     for (const _ of [1, 2, 3]) ids.push(await rig.create(device.id));
     for (const id of ids) await device.gets(id);
     for (const id of ids) await rig.status(id, 'SENT');
+    await letTimePass(ids);
     await device.say('commands/get', {});
     await eventually('the number', () => counts(device).length > 0);
     expect(counts(device)).toEqual([{ commands: 3 }]);
@@ -28,11 +36,22 @@ describe('up/commands/get', () => {
     ]);
   });
 
+  it('counts what went out a moment ago, which a device that asks right after it has subscribed does not get twice', async () => {
+    const device = await rig.device(rig.name(), { acknowledges: false });
+    const ids = [await rig.create(device.id), await rig.create(device.id)];
+    for (const id of ids) await device.gets(id);
+    await device.say('commands/get', {});
+    await eventually('the number', () => counts(device).length > 0);
+    expect(counts(device)).toEqual([{ commands: 2 }]);
+    expect(device.commands).toHaveLength(2);
+  });
+
   it('is answered by as many as it asks for', async () => {
     const device = await rig.device(rig.name(), { acknowledges: false });
     const ids: string[] = [];
     for (let i = 0; i < 7; i++) ids.push(await rig.create(device.id));
     for (const id of ids) await rig.status(id, 'SENT');
+    await letTimePass(ids);
     await device.say('commands/get', { max: 5 });
     await eventually('the number', () => counts(device).length > 0);
     expect(counts(device)).toEqual([{ commands: 5 }]);
