@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { eventually } from '../support/eventually.js';
@@ -7,7 +7,7 @@ import { get } from '../support/http.js';
 import { connectMqtt, listenTo } from '../support/mqtt.js';
 import { startPostgres } from '../support/postgres.js';
 import { type Service, startService, temporaryDirectory } from '../support/process.js';
-import { describeWith, startMosquitto } from '../support/services.js';
+import { describeWith, endChild, startMosquitto } from '../support/services.js';
 
 const run = promisify(execFile);
 const snippets = [...readFileSync('README.md', 'utf8').matchAll(/```sh\n([^]*?)```/g)].map(([, text]) => text!.trim());
@@ -48,19 +48,17 @@ describe('The README', () => {
     expect(body[0]).toMatchObject({ deviceId: 'greenhouse-1', payload: { temperature: 21.5, humidity: 40 } });
   });
 
-  it('sends a native device a command', async () => {
-    const device = await connectMqtt(signalbox.mqttUrl);
-    const listener = await listenTo(device, 'devices/greenhouse-1/down/commands/+');
-    const answer = JSON.parse(
-      await runSnippet(
-        'curl http://127.0.0.1:3000/control -H \'Content-Type: application/json\' -d \'{"command": "TURN_ON_FAN", "deviceId"',
-      ),
-    ) as { id: string };
-    expect(JSON.parse((await listener.next('the command')).payload)).toMatchObject({
-      id: answer.id,
-      type: 'TURN_ON_FAN',
+  it('sends a device a command, and tells that it was done', async () => {
+    const line = snippets.find((text) => text.startsWith('node examples/node/device.mjs'))!;
+    const device = spawn('bash', ['-c', `exec ${line.replace('--port 1883', `--port ${signalbox.mqttPort}`)}`], {
+      stdio: ['ignore', 'ignore', 'inherit'],
     });
-    await device.endAsync();
+    try {
+      const answer = await runSnippet('curl http://127.0.0.1:3000/v1/devices/greenhouse-2/commands');
+      expect(JSON.parse(answer)).toMatchObject({ status: 'SUCCEEDED', outcome: 'executed', attempts: 1 });
+    } finally {
+      await endChild(device, 'SIGTERM');
+    }
   });
 
   it('serves a foreign device', async () => {
