@@ -71,6 +71,12 @@ export class TestDevice {
     await this.client.publishAsync(`devices/${this.deviceId}/up/commands/${id}`, JSON.stringify(answer), { qos: 1 });
   }
 
+  /** What it says of itself, retained. */
+  async say(status: object): Promise<void> {
+    const topic = `devices/${this.deviceId}/up/status`;
+    await this.client.publishAsync(topic, JSON.stringify(status), { qos: 1, retain: true });
+  }
+
   async end(): Promise<void> {
     await this.client.endAsync();
   }

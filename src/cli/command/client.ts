@@ -45,11 +45,11 @@ export class CommandClient {
     private readonly onAway: (reason: string) => void,
   ) {}
 
-  /** Makes the command, one for each key, and gives it as it is when it is final or after `waitS`. Throws RefusedError, UnreachableError. */
-  create(deviceId: string, body: object, key: string, waitS: number): Promise<CommandResource> {
-    return this.insist(`/v1/devices/${encodeURIComponent(deviceId)}/commands`, waitS, {
+  /** Makes the command, one for each key. Throws RefusedError, UnreachableError. */
+  create(deviceId: string, body: object, key: string): Promise<CommandResource> {
+    return this.insist(`/v1/devices/${encodeURIComponent(deviceId)}/commands`, 0, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', 'idempotency-key': key, prefer: `wait=${waitS}` },
+      headers: { 'content-type': 'application/json', 'idempotency-key': key },
       body: JSON.stringify(body),
     });
   }

@@ -34,6 +34,7 @@ export class FleetSend {
   /** One report for each device, in their order. Never rejects. */
   async run(): Promise<readonly Report[]> {
     const { deviceIds } = this.options;
+    // All are sent before the first is waited for, so that none is late because of another.
     let next = 0;
     await this.together(async () => {
       while (next < deviceIds.length) await this.send(next++);
@@ -50,12 +51,10 @@ export class FleetSend {
   }
 
   private async send(index: number): Promise<void> {
-    const { deviceIds, body, waitMs, parallel } = this.options;
-    // Where there are more than can be asked for at once, all are sent first, so that none waits for the end of another.
-    const wait = deviceIds.length <= parallel ? Math.min(secondsOf(waitMs ?? 0), LONGEST_WAIT_S) : 0;
+    const { deviceIds, body, waitMs } = this.options;
     const until = performance.now() + (waitMs ?? 0);
     await this.attempt(index, null, async () => {
-      const command = await this.client.create(deviceIds[index]!, body, randomUUID(), wait);
+      const command = await this.client.create(deviceIds[index]!, body, randomUUID());
       this.sent++;
       this.judge({ index, command, until });
     });
