@@ -131,7 +131,7 @@ describe('Who listens for commands at the embedded broker', () => {
   });
 
   it('tells of a restored session, whose subscription came in no packet of the connection, after the queue', async () => {
-    const first = await connect('d1', { clean: false });
+    const first = await connect('w1', { clean: false });
     await first.subscribe(1, COMMANDS);
     first.end();
     await eventually('it is away', () => box.link.clients === 0);
@@ -139,7 +139,7 @@ describe('Who listens for commands at the embedded broker', () => {
     const go = (payload: string) => box.publisher.publish({ topic: 'devices/d1/down/commands/1', payload, qos: 1 });
     await go('queued');
     listeners.onListening(() => void go('at once'));
-    const back = await connect('d1', { clean: false });
+    const back = await connect('w1', { clean: false });
     await back.next('publish', 2);
     await back.ping();
     expect(back.of('connack')[0]).toMatchObject({ sessionPresent: true });
@@ -148,7 +148,7 @@ describe('Who listens for commands at the embedded broker', () => {
     expect([listeners.has('d1'), told]).toEqual([true, ['d1', 'd1']]);
     await back.subscribe(2, COMMANDS);
     expect(told).toEqual(['d1', 'd1']);
-    const clean = await connect('d1');
+    const clean = await connect('w1');
     expect(clean.of('connack')[0]).toMatchObject({ sessionPresent: false });
     expect(listeners.has('d1')).toBe(false);
   });

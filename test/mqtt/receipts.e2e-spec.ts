@@ -98,7 +98,6 @@ describe('The receipt of a publish by the embedded broker', () => {
     await send('one');
     const { messageId } = await packet(device, 'one');
     const back = await listen('d1', clean);
-    if (!clean) expect((await packet(back, 'one')).messageId).toBe(messageId);
     back.send(puback(messageId!));
     await back.ping();
     expect([told, open()]).toEqual([[], 0]);
@@ -134,9 +133,8 @@ describe('The receipt of a publish by the embedded broker', () => {
     await send('queued');
     await eventually('nothing is kept', () => open() === 0);
     const back = await connect('d1', false);
-    back.send(puback((await packet(back, 'queued')).messageId!));
     await back.ping();
-    expect(told).toEqual([]);
+    expect([back.of('publish'), told]).toEqual([[], []]);
   });
 
   it.each([

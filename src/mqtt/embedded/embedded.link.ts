@@ -78,8 +78,12 @@ export class EmbeddedLink extends MqttLink {
     this.flow = new Flow(config.deviceRate);
     this.retained = new RetainedMessages(store, topics.prefix);
     this.subscriptions = new SubscriptionRules(rules, audit, connectionOf);
-    this.sessions = new SessionStore(this.retained, this.subscriptions.isRefused, (why) =>
-      audit.count(`dropped.${why}`),
+    this.sessions = new SessionStore(
+      this.retained,
+      this.subscriptions.isRefused,
+      (why) => audit.count(`dropped.${why}`),
+      // Whether a command goes out once more when its device is back is not for a queue to say: its time may be over.
+      (clientId, topic) => topic.startsWith(`${topics.prefix}/${clientId}/down/commands/`),
     );
     this.intake = new Intake({
       rules,

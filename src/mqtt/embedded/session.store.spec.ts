@@ -19,6 +19,7 @@ describe('SessionStore', () => {
       {} as RetainedMessages,
       () => false,
       (why) => dropped.push(why),
+      (clientId, topic) => topic === `${clientId}/now`,
       LIMITS,
     );
   });
@@ -67,6 +68,14 @@ describe('SessionStore', () => {
     await store.outgoingEnqueue({ clientId: 'a' }, big(5));
     expect(await queued('a')).toEqual([5]);
     expect(dropped).toEqual(['offline_queue', 'offline_queue']);
+  });
+
+  it('sends a client that is back nothing that was for the moment only, and frees its packet id', async () => {
+    await store.outgoingUpdate({ id: 'a' }, { ...packet(1), topic: 'a/now', messageId: 5 });
+    await store.outgoingEnqueue({ clientId: 'a' }, packet(2));
+    await store.outgoingEnqueue({ clientId: 'b' }, { ...packet(1), topic: 'a/now' });
+    expect([await queued('a'), await queued('b')]).toEqual([[2], [1]]);
+    expect(store.isInFlight('a', 5)).toBe(false);
   });
 
   it('keeps a payload and not the chunk that it was read in', async () => {

@@ -1,10 +1,11 @@
 import { Readable } from 'node:stream';
-import type { AedesPublishPacket, PubrelPacket, Subscription } from 'aedes';
+import type { AedesPublishPacket, Subscription } from 'aedes';
 import type { AedesClient } from './aedes-client.js';
 import { detached } from './detached.js';
 import { HalfOpen } from './half-open.js';
 import { takePacketId } from './packet-ids.js';
 import type { RetainedMessages } from './retained-messages.js';
+import { type Filter, newSession, type Outgoing, type Session, sizeOf } from './session.js';
 import { SESSION_LIMITS, type SessionLimits } from './session-limits.js';
 import { TopicTree } from './topic-tree.js';
 
@@ -13,17 +14,6 @@ const SWEEP_MS = 60_000;
 interface Named {
   readonly id: string;
 }
-type Outgoing = AedesPublishPacket | PubrelPacket;
-type Filter = Pick<Subscription, 'topic' | 'qos'>;
-
-interface Session {
-  readonly filters: Map<string, Filter>;
-  /** By broker counter, in order of publishing. */
-  readonly outgoing: Map<number, Outgoing>;
-  readonly counterOfId: Map<number, number>;
-  bytes: number;
-}
-
 /**
  * The state of sessions in memory, bounded, as aedes' persistence interface asks for it. Sessions end with the process
  * (session present = 0 after a restart); retained messages are kept by {@link RetainedMessages}.
@@ -43,6 +33,8 @@ export class SessionStore {
     /** True for a subscription that was refused: aedes stores all filters of a packet as soon as one is granted. */
     private readonly isRefused: (subscription: object) => boolean,
     private readonly onDropped: (why: 'offline_queue' | 'session') => void,
+    /** True for what its publisher sends again itself, or not, when the client is back: it must not come from the queue as well. */
+    private readonly isOfTheMoment: (clientId: string, topic: string) => boolean,
     private readonly limits: SessionLimits = SESSION_LIMITS,
   ) {}
 
@@ -154,10 +146,7 @@ export class SessionStore {
     const { messageId } = packet;
     const counter = messageId === undefined ? packet.brokerCounter : session.counterOfId.get(messageId);
     if (counter === undefined) return undefined;
-    const queued = session.outgoing.get(counter);
-    this.remove(session, counter);
-    if (queued?.messageId !== undefined) session.counterOfId.delete(queued.messageId);
-    return queued;
+    return this.drop(session, counter);
   }
 
   /** True while a message went out with this packet id and is not acknowledged. */
@@ -168,7 +157,11 @@ export class SessionStore {
   /** What a client that is back is sent, each with the packet id that it had, or with one that is free. */
   outgoingStream(client: Pick<AedesClient, 'id' | '_nextId'>): Readable {
     const isTaken = (id: number): boolean => this.isInFlight(client.id, id);
-    const queued = [...(this.sessions.get(client.id)?.outgoing.values() ?? [])];
+    const session = this.sessions.get(client.id);
+    for (const [counter, packet] of session?.outgoing ?? []) {
+      if (packet.cmd === 'publish' && this.isOfTheMoment(client.id, packet.topic)) this.drop(session!, counter);
+    }
+    const queued = [...(session?.outgoing.values() ?? [])];
     return Readable.from(
       queued.map((one) => (one.messageId ? one : { ...one, messageId: takePacketId(client, isTaken) })),
     );
@@ -243,17 +236,20 @@ export class SessionStore {
     return packet;
   }
 
-  private remove(session: Session, counter: number): void {
-    const size = sizeOf(session.outgoing.get(counter));
+  private drop(session: Session, counter: number): Outgoing | undefined {
+    const packet = session.outgoing.get(counter);
+    const size = sizeOf(packet);
     session.outgoing.delete(counter);
     session.bytes -= size;
     this.bytes -= size;
+    if (packet?.messageId !== undefined) session.counterOfId.delete(packet.messageId);
+    return packet;
   }
 
   private session(id: string): Session {
     let session = this.sessions.get(id);
     if (!session) {
-      session = { filters: new Map(), outgoing: new Map(), counterOfId: new Map(), bytes: 0 };
+      session = newSession();
       this.sessions.set(id, session);
     }
     return session;
@@ -274,12 +270,11 @@ export class SessionStore {
   }
 
   private trim(session: Session): void {
-    const { outgoing, counterOfId } = session;
+    const { outgoing } = session;
     let excess = outgoing.size - this.limits.offlineQueue;
-    for (const [counter, { messageId }] of [...outgoing].toReversed()) {
+    for (const counter of [...outgoing.keys()].toReversed()) {
       if (excess-- <= 0 && this.bytes <= this.limits.totalBytes) break;
-      this.remove(session, counter);
-      if (messageId !== undefined) counterOfId.delete(messageId);
+      this.drop(session, counter);
       this.onDropped('offline_queue');
     }
   }
@@ -292,8 +287,4 @@ export class SessionStore {
       this.onDropped('session');
     }
   }
-}
-
-function sizeOf(packet: Outgoing | undefined): number {
-  return packet?.cmd === 'publish' ? Buffer.byteLength(packet.topic) + packet.payload.length : 0;
 }
