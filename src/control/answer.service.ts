@@ -50,9 +50,9 @@ export class AnswerService {
    */
   async hear(messages: readonly AnswerMessage[]): Promise<void> {
     const problems = await Promise.all(messages.map((message) => this.take(message)));
-    const refused = messages.flatMap(({ deviceId, topic, payload, receivedAt }, i) => {
+    const refused = messages.flatMap(({ commandId, ...message }, i) => {
       const detail = problems[i];
-      return detail ? [{ deviceId, topic, payload, receivedAt, code: 'BAD_ANSWER' as const, detail }] : [];
+      return detail ? [{ ...message, code: 'BAD_ANSWER' as const, detail, ref: commandId }] : [];
     });
     await this.sensors.reject(refused);
     this.tally.bad += refused.length;

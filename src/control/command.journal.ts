@@ -55,7 +55,7 @@ export class CommandJournal {
 
   /**
    * Enters what happened to the command with this id; resolves after the commit. `known` saves reading what was read just
-   * now. Rejects with STORAGE_UNAVAILABLE, and nothing has happened then.
+   * now. Rejects with STORAGE_UNAVAILABLE where it was not stored, or where nobody can tell whether it was.
    */
   enter(id: string, observe: Observation, known: Command | null = null): Promise<Entry | null> {
     const entry = this.handIn(id, observe);

@@ -30,6 +30,6 @@ import { DevicePollService } from './device-poll.service.js';
     CommandSender,
     CommandDispatcher,
   ],
-  exports: [ControlService],
+  exports: [ControlService, AnswerService],
 })
 export class ControlModule {}

@@ -1,9 +1,10 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { decodeCursor, type Page, pageOf } from '../common/cursor.js';
 import { formatTime } from '../common/clock.js';
 import { DeviceErrors } from '../common/device.errors.js';
 import { refuseBackwards } from '../common/interval.js';
 import { newId } from '../common/ids.js';
+import { LimitedLog } from '../common/limited-log.js';
 import { DeviceService } from '../device/device.service.js';
 import type { DeviceLink } from '../storage/log.js';
 import { type Command, type CommandRequest, MAX_OPEN, newCommand } from './command.js';
@@ -37,6 +38,8 @@ const QUEUE_RETRY_S = 5;
 /** Commands to devices, and what is known of them. A state is told only for a fact that was observed. */
 @Injectable()
 export class ControlService {
+  private readonly log = new LimitedLog(new Logger(ControlService.name));
+
   constructor(
     private readonly commands: CommandRepository,
     private readonly journal: CommandJournal,
@@ -131,7 +134,12 @@ export class ControlService {
       throw ControlErrors.QUEUE_FULL(detail, { retryAfter: QUEUE_RETRY_S });
     }
     const stored = { ...command, seq };
-    if (command.coalesceKey !== null) await this.supersedeOlder(stored);
+    if (command.coalesceKey !== null) {
+      // Where that fails, the older ones are found to be superseded when they are to be sent.
+      await this.supersedeOlder(stored).catch((error: unknown) =>
+        this.log.warn('supersede', () => ({ msg: 'older commands not superseded yet', error: String(error) })),
+      );
+    }
     this.dispatcher.begin(stored);
     return stored;
   }

@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { HttpRefusals } from '../common/http-refusals.js';
+import { ControlModule } from '../control/control.module.js';
 import { SensorModule } from '../sensor/sensor.module.js';
 import { HealthHttpController } from './health.http.controller.js';
 import { HealthService } from './health.service.js';
@@ -10,7 +11,7 @@ export class HealthModule {
   static register(refusals: HttpRefusals): DynamicModule {
     return {
       module: HealthModule,
-      imports: [SensorModule],
+      imports: [SensorModule, ControlModule],
       controllers: [HealthHttpController],
       providers: [HealthService, { provide: HttpRefusals, useValue: refusals }],
     };

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { HttpRefusals } from '../common/http-refusals.js';
 import { BrokerConfig } from '../config/broker.config.js';
 import { TopicConfig } from '../config/topic.config.js';
+import { type AnswerCounts, AnswerService } from '../control/answer.service.js';
 import { type LinkCounters, MqttLink } from '../mqtt/link.js';
 import { MqttServer } from '../mqtt/mqtt.server.js';
 import type { RequestCounts } from '../mqtt/request.desk.js';
@@ -22,6 +23,8 @@ export interface Health {
   /** Counts since the start. */
   readonly readings: SensorService['counts'];
   readonly events: SensorService['eventCounts'];
+  /** Answers of devices to their commands since the start. */
+  readonly answers: AnswerCounts;
 }
 
 /** Whether the broker and the database can be used now. */
@@ -34,6 +37,7 @@ export class HealthService {
     private readonly topics: TopicConfig,
     private readonly database: Database,
     private readonly sensors: SensorService,
+    private readonly answers: AnswerService,
     private readonly refusals: HttpRefusals,
   ) {}
 
@@ -53,6 +57,7 @@ export class HealthService {
       services: this.server.requests,
       readings: this.sensors.counts,
       events: this.sensors.eventCounts,
+      answers: this.answers.counts,
     };
   }
 }

@@ -13,7 +13,7 @@ export type Subject =
   | { readonly kind: 'event'; readonly type: string }
   | { readonly kind: 'record'; readonly parsed: ParsedTelemetry }
   | { readonly kind: 'unknown' }
-  | { readonly kind: 'refused'; readonly refusal: Refusal };
+  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly ref: string | null };
 
 /** A message from a device. `deviceId` is as the topic has it, which may be no device id; `receivedAt` in epoch milliseconds. */
 export interface SensorMessage {
@@ -60,7 +60,9 @@ export function takeApart(message: SensorMessage, retention: Retention): TakenAp
   }
   if (subject.kind === 'telemetry') return telemetry(message, subject.metric, retention.readings);
   if (subject.kind === 'event') return event(message, subject.type, retention.events);
-  return rejected(message, subject.kind === 'refused' ? subject.refusal : unknownTopic(topic));
+  return subject.kind === 'refused'
+    ? rejected(message, subject.refusal, subject.ref)
+    : rejected(message, unknownTopic(topic));
 }
 
 function telemetry(message: SensorMessage, metric: string | null, retentionMs: number): TakenApart {
@@ -103,6 +105,6 @@ function event(message: SensorMessage, type: string, retentionMs: number): Taken
   return { ...NOTHING, message, events: [{ deviceId, link, type, receivedAt, ...parsed, key }] };
 }
 
-function rejected(message: SensorMessage, { code, detail }: Refusal): TakenApart {
-  return { ...NOTHING, message, rejects: [{ index: 0, code, detail, ref: null }] };
+function rejected(message: SensorMessage, { code, detail }: Refusal, ref: string | null = null): TakenApart {
+  return { ...NOTHING, message, rejects: [{ index: 0, code, detail, ref }] };
 }

@@ -36,6 +36,8 @@ const BULK_WAIT_MS = 10_000;
 export interface RefusedMessage extends Omit<SensorMessage, 'link' | 'subject'> {
   readonly code: RejectCode;
   readonly detail: string;
+  /** The id of what it is about, for `down/errors`. */
+  readonly ref?: string;
 }
 
 /** What is asked of a device's history; `metrics` null = all. */
@@ -134,10 +136,10 @@ export class SensorService {
   async reject(refused: readonly RefusedMessage[]): Promise<void> {
     if (refused.length === 0) return;
     await this.record(
-      refused.map(({ code, detail, ...message }) => ({
+      refused.map(({ code, detail, ref = null, ...message }) => ({
         ...message,
         link: 'native',
-        subject: { kind: 'refused', refusal: new Refusal(code, detail) },
+        subject: { kind: 'refused', refusal: new Refusal(code, detail), ref },
       })),
     );
   }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '../support/eventually.js';
+import { get } from '../support/http.js';
 import { DELIVERED, path, Rig } from './support/rig.js';
 import type { RawDevice } from './support/raw-device.js';
 
@@ -17,6 +18,14 @@ async function busyDevice(more: Parameters<Rig['create']>[1] = {}): Promise<{ de
   // So that what the broker says of the publish is not in the way of what the device says.
   await rig.until(id, 'the publish is recorded', ({ status }) => status === (DELIVERED[0] ?? 'SENT'));
   return { device, id };
+}
+
+/** What the service says that it has done with answers since its start. */
+async function answersCounted(): Promise<{ applied: number; ignored: number; bad: number }> {
+  const { body } = await get<{ answers: { applied: number; ignored: number; bad: number } }>(
+    `${rig.signalbox.httpUrl}/health`,
+  );
+  return body.answers;
 }
 
 const details = async (deviceId: string) =>
@@ -201,7 +210,7 @@ describe('A bad answer', () => {
       expect.objectContaining({ code: 'BAD_ANSWER', topic: `devices/${device.id}/up/commands/${id}` }),
     ]);
     const told = await eventually('it was told', () => device.messages('errors')[0]);
-    expect(JSON.parse(told.payload)).toMatchObject({ code: 'BAD_ANSWER', detail: expect.stringMatching(/\w/) });
+    expect(JSON.parse(told.payload)).toEqual({ code: 'BAD_ANSWER', detail: expect.stringMatching(/\w/), ref: id });
     expect(await rig.read(id)).toEqual(before);
   });
 
@@ -227,6 +236,7 @@ describe('A bad answer', () => {
 
   it('among good ones in one packet chunk costs the others nothing', async () => {
     const { device, id } = await busyDevice();
+    const before = await answersCounted();
     await device.sayAtOnce(
       [`commands/${id}`, { status: 'accepted' }],
       [`commands/${id}`, 'what?'],
@@ -235,6 +245,9 @@ describe('A bad answer', () => {
     );
     expect(await rig.read(id)).toMatchObject({ status: 'SUCCEEDED', result: 5 });
     expect(await rig.rejects(device.id)).toHaveLength(2);
+    await device.answer(id, 'succeeded', { result: 5 });
+    const { applied, ignored, bad } = before;
+    expect(await answersCounted()).toEqual({ applied: applied + 2, ignored: ignored + 1, bad: bad + 2 });
   });
 
   it('is not what a device publishes on its own down/', async () => {
