@@ -39,7 +39,10 @@ describeWith(['mosquitto', 'postgres'], `two replicas that send commands (SIGNAL
         const given = await order(tapped.urlOf(place), pick(random, ids), anyCommand(random));
         if (!given) return;
         orders.push(given);
-        waiting.push(follow(given.id, 1 - place));
+        const following = follow(given.id, 1 - place);
+        // Awaited in the end; until then it must not end the test on its own.
+        following.catch(() => {});
+        waiting.push(following);
       }),
     );
   }
