@@ -15,14 +15,14 @@ export class TappedFleet {
     this.witness = new Witness(...taps);
   }
 
-  /** Starts two replicas; `settingsOf` adds settings to those of a place. */
+  /** Starts two replicas; `settingsOf` adds settings to those of a place, at each start there. */
   static async start(
-    settingsOf: (place: number) => Readonly<Record<string, string>> = () => ({}),
+    settingsOf: (place: number, tap: MqttTap) => Readonly<Record<string, string>> = () => ({}),
   ): Promise<TappedFleet> {
     const taps = [await MqttTap.start(), await MqttTap.start()];
     const fleet = await Fleet.start(taps.length, (place, port) => {
       taps[place]!.target = port;
-      return { MQTT_URL: taps[place]!.url, ...settingsOf(place) };
+      return { MQTT_URL: taps[place]!.url, ...settingsOf(place, taps[place]!) };
     });
     return new TappedFleet(fleet, taps);
   }
