@@ -24,6 +24,8 @@ const ARRIVAL_MS = 2_000;
 export class CommandDispatcher implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly log = new LimitedLog(new Logger(CommandDispatcher.name));
   private readonly endings: (() => void)[] = [];
+  /** Devices that have begun to listen while what waits for them could not be read or counted as sent. */
+  private readonly missed = new Set<string>();
   private timer: NodeJS.Timeout | undefined;
   private nextLook = Infinity;
   private looking = false;
@@ -84,11 +86,26 @@ export class CommandDispatcher implements OnApplicationBootstrap, OnModuleDestro
     try {
       for (const command of await this.commands.openOf(deviceId)) {
         if (this.stopped) return;
-        if (command.cancelRequestedAt === null) await this.sender.send(command);
-        else await this.sender.sendCancelNotice(command);
+        if (command.cancelRequestedAt !== null) await this.sender.sendCancelNotice(command);
+        else if ((await this.sender.send(command)) === 'not this time') this.missed.add(deviceId);
       }
     } catch (error) {
+      this.missed.add(deviceId);
       this.log.warn('listening', () => ({ msg: 'commands not looked at', deviceId, error: String(error) }));
+    }
+  }
+
+  /** Nobody tells again that a device listens, and what waits for one that did not is not looked at before its end. */
+  private async makeUp(): Promise<void> {
+    for (const deviceId of [...this.missed]) {
+      const open = await this.commands.openOf(deviceId);
+      this.missed.delete(deviceId);
+      for (const command of open) {
+        if (this.stopped) return;
+        // What went out in the meantime has its next attempt before it.
+        if (command.nextAttemptAt === null || command.nextAttemptAt > Date.now()) continue;
+        if ((await this.sender.send(command)) === 'not this time') this.missed.add(deviceId);
+      }
     }
   }
 
@@ -125,6 +142,7 @@ export class CommandDispatcher implements OnApplicationBootstrap, OnModuleDestro
     let next = Date.now() + LOOK_MS;
     try {
       await this.workOff();
+      await this.makeUp();
       next = Math.min(next, (await this.commands.nextDue(Date.now())) ?? Infinity);
     } catch (error) {
       this.log.warn('look', () => ({ msg: 'due commands not looked at', error: String(error) }));
