@@ -29,6 +29,7 @@ export const commandFates: Migration = {
     create index commands_due on commands (due_at) where final = 0;
     create index commands_device on commands (device_id, created_at, seq);
     create index commands_created on commands (created_at, seq);
+    create index commands_coalesce on commands (device_id, coalesce_key, seq) where coalesce_key is not null;
 
     alter table devices add column online integer check (online in (0, 1));
     alter table devices add column session text;
