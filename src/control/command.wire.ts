@@ -32,7 +32,7 @@ export class CommandWire {
         contentType: 'application/json',
         responseTopic: `${this.topics.prefix}/${deviceId}/up/commands/${id}`,
         correlationData: id,
-        messageExpiry: Math.max(1, Math.ceil((command.expiresAt - now) / 1_000)),
+        messageExpiry: (command.expiresAt - now) / 1_000,
       },
       receipt: { clientId: deviceId, onAcknowledged },
     };

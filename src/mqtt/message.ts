@@ -24,7 +24,7 @@ export interface PublishProperties {
   readonly contentType: string;
   readonly responseTopic: string;
   readonly correlationData: string;
-  /** Seconds after which the broker drops it undelivered. */
+  /** Seconds after which the broker drops it undelivered; it goes out as the whole seconds in it, and at least 1. */
   readonly messageExpiry: number;
 }
 
