@@ -1,9 +1,8 @@
+import { UNPRINTABLE } from './printable.js';
+
 /** Longest topic in bytes of UTF-8, and most levels. */
 const MAX_TOPIC_BYTES = 256;
 const MAX_TOPIC_LEVELS = 8;
-
-// Controls, the replacement character that invalid UTF-8 decodes to, lone surrogates and non-characters [MQTT-1.5.3-1, -2].
-const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\uFFFD\p{Noncharacter_Code_Point}]/u;
 
 function problemOf(topic: string): string | null {
   if (topic === '') return 'it is empty'; // [MQTT-4.7.3-1]

@@ -10,7 +10,7 @@ import { type CommandResource, commandResource } from './command.resource.js';
 import type { WaitGoal } from './command.waiter.js';
 import { ControlService } from './control.service.js';
 import { CreateCommandDto } from './dto/create-command.dto.js';
-import { GetCommandDto } from './dto/get-command.dto.js';
+import { CommandQueryDto } from './dto/command-query.dto.js';
 import { ListCommandsDto, ListDeviceCommandsDto } from './dto/list-commands.dto.js';
 import { HTTP_CALLER, preferredWaitOf, requestKeyOf } from './request-headers.js';
 
@@ -62,7 +62,7 @@ export class CommandHttpController {
   @Get('commands/:id')
   async get(
     @Param('id') id: string,
-    @Query() { wait, until }: GetCommandDto,
+    @Query() { wait, until }: CommandQueryDto,
     @Req() request: FastifyRequest,
   ): Promise<CommandResource> {
     const command = await this.control.get(id);

@@ -12,13 +12,13 @@ import { CommandWire } from './command.wire.js';
 import { ControlHttpController } from './control.http.controller.js';
 import { ControlMqttController } from './control.mqtt.controller.js';
 import { ControlService } from './control.service.js';
-import { DeviceHttpController } from './device.http.controller.js';
+import { DeviceCommandHttpController } from './device-command.http.controller.js';
 import { DevicePollService } from './device-poll.service.js';
 
 /** Commands out to devices, and what is known of them. */
 @Module({
   imports: [DeviceModule, SensorModule],
-  controllers: [ControlHttpController, CommandHttpController, ControlMqttController, DeviceHttpController],
+  controllers: [ControlHttpController, CommandHttpController, ControlMqttController, DeviceCommandHttpController],
   providers: [
     ControlService,
     AnswerService,

@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '../common/canonical-json.js';
 import type { Json } from '../common/json.js';
+import { printable } from '../common/printable.js';
 import { COMMAND_DEFAULTS, type CommandRequest } from './command.js';
 
 /** How long a key is remembered, in milliseconds. */
 export const KEY_KEPT_MS = 86_400_000;
 
 /** 1 to 255 printable characters. */
-export const IDEMPOTENCY_KEY = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}\uFFFD\p{Noncharacter_Code_Point}]{1,255}$/u;
+export const IDEMPOTENCY_KEY = printable(255);
 
 /** Under what a request is remembered, so that a repeat gets the same command; keys of different callers are different keys. `content` is what a repeat must be equal in. */
 export interface RequestKey {

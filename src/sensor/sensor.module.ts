@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 import { DeviceFeedback } from './device-feedback.js';
-import { DeviceTelemetryController } from './device.http.controller.js';
+import { DeviceTelemetryHttpController } from './device-telemetry.http.controller.js';
 import { ReadingHistory } from './reading.history.js';
 import { ReadingRepository } from './reading.repository.js';
 import { RejectRepository } from './reject.repository.js';
@@ -12,7 +12,7 @@ import { UnitRepository } from './unit.repository.js';
 
 /** Telemetry and events in, readings and rejects out. */
 @Module({
-  controllers: [SensorHttpController, SensorMqttController, SensorServiceController, DeviceTelemetryController],
+  controllers: [SensorHttpController, SensorMqttController, SensorServiceController, DeviceTelemetryHttpController],
   providers: [SensorService, DeviceFeedback, ReadingRepository, ReadingHistory, RejectRepository, UnitRepository],
   exports: [SensorService],
 })

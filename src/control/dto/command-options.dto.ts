@@ -1,6 +1,7 @@
 import { IsIn, IsInt, IsObject, Matches, Max, Min, ValidateIf } from 'class-validator';
 import type { Json } from '../../common/json.js';
 import { Optional } from '../../common/optional.js';
+import { printable } from '../../common/printable.js';
 import { COMMAND_DEFAULTS, type CommandRequest } from '../command.js';
 import type { CommandMode } from '../command.machine.js';
 
@@ -48,7 +49,7 @@ export abstract class CommandOptionsDto implements Omit<CommandRequest, 'deviceI
 
   @Optional()
   @ValidateIf((_, value) => value !== null)
-  @Matches(/^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}\uFFFD\p{Noncharacter_Code_Point}]{1,128}$/u, {
+  @Matches(printable(128), {
     message: 'coalesceKey must be null or a string of 1 to 128 printable characters',
   })
   readonly coalesceKey: string | null = COMMAND_DEFAULTS.coalesceKey;

@@ -1,6 +1,6 @@
 import { IsObject, Matches } from 'class-validator';
 import { Optional } from '../../common/optional.js';
-import { DEVICE_ID } from '../../common/ids.js';
+import { DEVICE_ID, DEVICE_ID_FORM } from '../../common/ids.js';
 import type { Json } from '../../common/json.js';
 import { COMMAND_TYPE } from '../command.js';
 
@@ -13,7 +13,7 @@ export class ControlDto {
   readonly command!: string;
 
   @Optional()
-  @Matches(DEVICE_ID, { message: 'deviceId must be 1-128 of A-Z a-z 0-9 . _ : - and begin with a letter or digit' })
+  @Matches(DEVICE_ID, { message: DEVICE_ID_FORM })
   readonly deviceId: string = 'device';
 
   @Optional()

@@ -1,12 +1,12 @@
 import { IsString, Matches, MaxLength } from 'class-validator';
-import { DEVICE_ID } from '../../common/ids.js';
+import { DEVICE_ID, DEVICE_ID_FORM } from '../../common/ids.js';
 import { Optional } from '../../common/optional.js';
 import { IDEMPOTENCY_KEY } from '../idempotency.js';
 import { CreateCommandDto } from './create-command.dto.js';
 
 /** Data of `services/control/send`. */
 export class SendCommandDto extends CreateCommandDto {
-  @Matches(DEVICE_ID, { message: 'deviceId must be 1-128 of A-Z a-z 0-9 . _ : - and begin with a letter or digit' })
+  @Matches(DEVICE_ID, { message: DEVICE_ID_FORM })
   readonly deviceId!: string;
 
   @Optional()

@@ -1,13 +1,13 @@
 import { Transform } from 'class-transformer';
 import { ArrayMaxSize, ArrayMinSize, IsArray, IsIn, IsInt, IsString, Matches, Max, Min } from 'class-validator';
 import { parseTime } from '../../common/clock.js';
-import { DEVICE_ID } from '../../common/ids.js';
+import { DEVICE_ID, DEVICE_ID_FORM } from '../../common/ids.js';
 import { Optional } from '../../common/optional.js';
 import type { HistoryOrder } from '../reading.history.js';
 import { MAX_METRICS } from '../values.js';
 
 const MAX_LIMIT = 10_000;
-const DEVICE = { message: 'deviceId must be 1-128 of A-Z a-z 0-9 . _ : - and begin with a letter or digit' };
+const DEVICE = { message: DEVICE_ID_FORM };
 const NAMES = `metrics must be 1 to ${MAX_METRICS} names of metrics`;
 const LIMIT = { message: `limit must be a whole number from 1 to ${MAX_LIMIT}` };
 

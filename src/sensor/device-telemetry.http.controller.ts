@@ -11,7 +11,7 @@ import { SensorService } from './sensor.service.js';
 /** Telemetry of devices without MQTT. */
 @Controller('v1/device/telemetry')
 @ForDevices()
-export class DeviceTelemetryController {
+export class DeviceTelemetryHttpController {
   constructor(
     private readonly sensors: SensorService,
     private readonly topics: TopicConfig,

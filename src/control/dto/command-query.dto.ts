@@ -5,7 +5,7 @@ import type { WaitGoal } from '../command.waiter.js';
 import { waitSeconds } from '../wait.js';
 
 /** Query of `GET /v1/commands/{id}`. */
-export class GetCommandDto {
+export class CommandQueryDto {
   /** Seconds. */
   @Transform(({ value }: { readonly value: unknown }) => (typeof value === 'string' ? waitSeconds(value) : value))
   @IsInt({ message: 'wait must be whole seconds, at most 60' })

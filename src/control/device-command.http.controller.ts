@@ -16,7 +16,7 @@ import { NextCommandDto } from './dto/next-command.dto.js';
 /** Commands of devices without MQTT. */
 @Controller('v1/device/commands')
 @ForDevices()
-export class DeviceHttpController {
+export class DeviceCommandHttpController {
   constructor(
     private readonly polls: DevicePollService,
     private readonly answers: AnswerService,

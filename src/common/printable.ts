@@ -1,0 +1,10 @@
+// Controls, the replacement character that invalid UTF-8 decodes to, lone surrogates and non-characters [MQTT-1.5.3-1, -2].
+const CLASS = String.raw`\p{Cc}\p{Cs}\p{Zl}\p{Zp}\uFFFD\p{Noncharacter_Code_Point}`;
+
+/** Finds a character that no topic, name or key may contain, because it fits into no log line and no page. */
+export const UNPRINTABLE = new RegExp(`[${CLASS}]`, 'u');
+
+/** Matches texts of 1 to `most` characters (code points), all of them printable. */
+export function printable(most: number): RegExp {
+  return new RegExp(`^[^${CLASS}]{1,${most}}$`, 'u');
+}
