@@ -1,6 +1,6 @@
 import { formatTime } from '../common/clock.js';
 import type { Command } from './command.js';
-import { type CommandStatus, outcomeOf } from './command.machine.js';
+import { type CommandStatus, type LateResult, outcomeOf } from './command.machine.js';
 
 /** A command as the REST API shows it. */
 export type CommandResource = Readonly<Record<string, unknown>>;
@@ -25,10 +25,14 @@ export function commandResource(command: Command): CommandResource {
     progress: command.progress,
     result: command.result,
     error: command.error,
-    lateResult: lateResult && { ...lateResult, at: formatTime(lateResult.at) },
+    lateResult: lateResult && lateResource(lateResult),
     metadata: command.metadata,
-    history: command.history.map(({ at, ...change }) => ({ ...change, at: formatTime(at) })),
+    history: command.history.map(({ status, at, ...more }) => ({ status, at: formatTime(at), ...more })),
   };
+}
+
+function lateResource({ status, at, code, message, result }: LateResult): Readonly<Record<string, unknown>> {
+  return { status, at: formatTime(at), code, message, result };
 }
 
 function timeOrNull(time: number | null): string | null {
