@@ -11,8 +11,12 @@ import { CommandSender, type Sending } from './command.sender.js';
 /** How often a replica looks for what is due although nothing here is, because another may have died over it, in milliseconds. */
 const LOOK_MS = 1_000;
 const DUE_AT_ONCE = 100;
-/** When a command is looked at again that could not be sent: its device is away, silent or busy with another. */
+/**
+ * When a command is looked at again that could not be sent: its device is away, silent or busy with another. Of one that is
+ * silent that grows with the time that the send is overdue, because each look is a write.
+ */
 const AGAIN_MS = { soon: 5_000, late: 60_000 };
+const OVERDUE_SHARE = 0.25;
 /** What was sent within this time is not sent again because the device asks for what is pending, in milliseconds. */
 const ARRIVAL_MS = 2_000;
 
@@ -178,7 +182,10 @@ export class CommandDispatcher implements OnApplicationBootstrap, OnModuleDestro
     if (sending === 'never') return end;
     const { listens } = await this.devices.presenceOf(command.deviceId);
     if (sending === 'unheard' && !listens && this.link.listeners) return end;
-    return Math.min(end, Date.now() + (listens && sending !== 'behind' ? AGAIN_MS.soon : AGAIN_MS.late));
+    const now = Date.now();
+    if (!listens || sending === 'behind') return Math.min(end, now + AGAIN_MS.late);
+    const overdue = now - (command.nextAttemptAt ?? now);
+    return Math.min(end, now + Math.min(AGAIN_MS.late, Math.max(AGAIN_MS.soon, overdue * OVERDUE_SHARE)));
   }
 }
 
