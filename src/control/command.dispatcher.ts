@@ -101,7 +101,9 @@ export class CommandDispatcher implements OnApplicationBootstrap, OnModuleDestro
 
   /** Nobody tells again that a device listens, and what waits for one that did not is not looked at before its end. */
   private async makeUp(): Promise<void> {
-    for (const deviceId of [...this.missed]) {
+    // One that is missed again has its turn at the next look.
+    const missed = [...this.missed];
+    for (const deviceId of missed) {
       const open = await this.commands.openOf(deviceId);
       this.missed.delete(deviceId);
       for (const command of open) {
