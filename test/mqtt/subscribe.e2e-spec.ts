@@ -170,6 +170,7 @@ describe('a stored session', () => {
     const back = await RawClient.connect(box.port, 'stays', { clean: false });
     expect(await back.next('connack')).toMatchObject({ sessionPresent: true });
     await back.next('publish', 20);
+    expect(back.of('publish').some(({ dup }) => dup)).toBe(false);
     expect(back.of('publish').map(({ payload }) => payload.toString())).toEqual(
       Array.from({ length: 20 }, (_, i) => `${i}`),
     );
@@ -187,6 +188,18 @@ describe('a stored session', () => {
     const clean = await RawClient.connect(box.port, 'stays');
     expect(await clean.next('connack')).toMatchObject({ sessionPresent: false });
     clean.end();
+  });
+
+  it('gives what its client did not acknowledge once more, as a duplicate [MQTT-3.3.1-1]', async () => {
+    const stays = await RawClient.connect(box.port, 'stays', { clean: false });
+    await stays.subscribe(1, 'demo/#');
+    await box.publisher.publish({ topic: 'demo/x', payload: '1', qos: 1 });
+    const { messageId, dup } = await stays.next('publish');
+    await leave(stays);
+    const back = await RawClient.connect(box.port, 'stays', { clean: false });
+    expect(dup).toBe(false);
+    expect(await back.next('publish')).toMatchObject({ messageId, dup: true });
+    back.end();
   });
 
   it('keeps at most 1,000 messages, the older ones, and counts the others', async () => {

@@ -136,7 +136,8 @@ export class SessionStore {
     const counter = packet.brokerCounter;
     const queued = session.outgoing.get(counter) ?? this.enqueue(id, packet);
     if (!queued) throw new Error('too many messages wait for their acknowledgement');
-    this.put(session, counter, { ...queued, messageId });
+    // When it goes out once more [MQTT-3.3.1-1].
+    this.put(session, counter, { ...queued, messageId, dup: true });
     session.counterOfId.set(messageId, counter);
   }
 
