@@ -70,9 +70,11 @@ export class CommandDispatcher implements OnApplicationBootstrap, OnModuleDestro
    */
   async sendPending(deviceId: string, max: number): Promise<number> {
     const sent: string[] = [];
+    // At a broker that tells nothing, what went out before a device said that it is there may have reached nobody.
+    const wasThere = this.link.listeners !== null || (await this.devices.presenceOf(deviceId)).state === 'online';
     for (const command of await this.commands.openOf(deviceId)) {
       if (sent.length === max) break;
-      const isComing = isOnItsWay(command, Date.now()) || (await this.sender.send(command)) === 'sent';
+      const isComing = (wasThere && isOnItsWay(command, Date.now())) || (await this.sender.send(command)) === 'sent';
       if (isComing || this.sender.isPublishing(command.id)) sent.push(command.id);
     }
     await Promise.all(sent.map((id) => this.sender.settled(id)));

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { publishPacket, RawClient } from '../mqtt/support/raw-client.js';
 import { eventually } from '../support/eventually.js';
 import { describeWith, type Mosquitto, startMosquitto } from '../support/services.js';
 import { Rig } from './support/rig.js';
@@ -36,5 +37,22 @@ describeWith(['mosquitto'], 'a command to a device that stays silent', () => {
     // A look comes within a second, and until then it is overdue a little longer.
     expect(waits).toBeLessThan(again + 4_000);
     expect((await rig.read(id)).attempts).toBe(1);
+  });
+
+  it('goes out again when the device asks for it, where it may have reached nobody a moment ago', async () => {
+    const device = await RawClient.connect(mosquitto.port, 'sleepy');
+    const id = await rig.create('sleepy');
+    await rig.status(id, 'SENT');
+    await device.subscribe(1, 'devices/sleepy/down/#');
+    device.send(publishPacket('devices/sleepy/up/commands/get', '{}', 1, 2));
+    await device.next('publish', 2);
+    const told = device
+      .of('publish')
+      .map(({ topic, payload }) => [topic.split('/')[3], JSON.parse(payload.toString())]);
+    expect(told).toEqual([
+      ['commands', expect.objectContaining({ id, attempt: 2 })],
+      ['acks', { commands: 1 }],
+    ]);
+    device.end();
   });
 });
