@@ -166,7 +166,10 @@ export class CommandDispatcher implements OnApplicationBootstrap, OnModuleDestro
   private async workOff(): Promise<void> {
     for (;;) {
       const due = await this.commands.due(Date.now(), DUE_AT_ONCE);
-      await Promise.all(due.map((command) => this.bringOn(command)));
+      const results = await Promise.allSettled(due.map((command) => this.bringOn(command)));
+      // One that fails must not hold up the others; what it left is due again at the next look.
+      const failure = results.find((result) => result.status === 'rejected');
+      if (failure) throw failure.reason;
       if (due.length < DUE_AT_ONCE || this.stopped) return;
     }
   }
@@ -189,7 +192,7 @@ export class CommandDispatcher implements OnApplicationBootstrap, OnModuleDestro
     const now = Date.now();
     if (!listens || sending === 'behind') return Math.min(end, now + AGAIN_MS.late);
     const overdue = now - (command.nextAttemptAt ?? now);
-    return Math.min(end, now + Math.min(AGAIN_MS.late, Math.max(AGAIN_MS.soon, overdue * OVERDUE_SHARE)));
+    return Math.min(end, now + Math.min(AGAIN_MS.late, Math.max(AGAIN_MS.soon, Math.round(overdue * OVERDUE_SHARE))));
   }
 }
 

@@ -17,6 +17,8 @@ export type Sending = 'sent' | 'not this time' | 'unheard' | 'behind' | 'never';
 
 /** How long a stop waits for sends that hang, because the database or the broker does. */
 const STOP_WAIT_MS = 3_000;
+/** When a cancel notice is sent again that the broker did not take. */
+const NOTICE_AGAIN_MS = 5_000;
 
 /**
  * Sends commands: counts the attempt, commits that, publishes, and enters what the broker and the device's client say of it.
@@ -27,6 +29,9 @@ export class CommandSender implements BeforeApplicationShutdown {
   private readonly log = new LimitedLog(new Logger(CommandSender.name));
   /** One attempt of a command at a time, from the wish to count it until the broker has answered. */
   private readonly publishing = new Map<string, Promise<void>>();
+  /** Cancel notices that the broker did not take, by command. */
+  private readonly notices = new Map<string, NodeJS.Timeout>();
+  private stopped = false;
   /** All that has begun here and is not stored yet. */
   private readonly active = new Set<Promise<unknown>>();
 
@@ -95,13 +100,19 @@ export class CommandSender implements BeforeApplicationShutdown {
     this.track(mode === 'none' ? this.journal.enter(id, sent) : this.journal.note(id, sent));
   }
 
-  /** Tells the device that a command is no longer wanted. Never rejects: a device that did not hear of it may still say so. */
+  /**
+   * Tells the device that a command is no longer wanted; again every 5 s where the broker does not take that, until the command
+   * has ended. Resolves after the first try. Never rejects: a device that did not hear of it may still say so.
+   */
   async sendCancelNotice(command: Command): Promise<void> {
     const notice = this.wire.cancelNotice(command);
     if (!notice) return;
-    await this.publisher.publish(notice).catch((error: unknown) => {
+    try {
+      await this.publisher.publish(notice);
+    } catch (error) {
       this.log.warn('notice', () => ({ msg: 'cancel notice not sent', id: command.id, error: String(error) }));
-    });
+      this.sendNoticeLater(command);
+    }
   }
 
   /** Tells a device that asked how many commands were sent to it. Never rejects. */
@@ -113,6 +124,8 @@ export class CommandSender implements BeforeApplicationShutdown {
 
   /** A stop waits up to 3 s until every send that has begun is recorded, while broker and database are still there. */
   async beforeApplicationShutdown(): Promise<void> {
+    this.stopped = true;
+    for (const timer of this.notices.values()) clearTimeout(timer);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, STOP_WAIT_MS)));
     const all = async (): Promise<void> => {
@@ -120,6 +133,22 @@ export class CommandSender implements BeforeApplicationShutdown {
     };
     await Promise.race([all(), late]);
     clearTimeout(timer);
+  }
+
+  private sendNoticeLater(command: Command): void {
+    const { id } = command;
+    if (this.stopped || this.notices.has(id)) return;
+    const timer = setTimeout(() => {
+      this.notices.delete(id);
+      this.track(this.sendNoticeUnlessFinal(command));
+    }, NOTICE_AGAIN_MS);
+    this.notices.set(id, timer.unref());
+  }
+
+  private async sendNoticeUnlessFinal(command: Command): Promise<void> {
+    // Where nobody can tell, the notice does no harm.
+    const latest = await this.commands.find(command.id).catch(() => command);
+    if (latest && !latest.final) await this.sendCancelNotice(latest);
   }
 
   private async trySend(command: Command): Promise<Sending> {
