@@ -3,6 +3,7 @@ import type { AedesPublishPacket, PubrelPacket, Subscription } from 'aedes';
 /** What a session owes its client: a message, or the release of one that was received (QoS 2). */
 export type Outgoing = AedesPublishPacket | PubrelPacket;
 
+/** A subscription that a client has. */
 export type Filter = Pick<Subscription, 'topic' | 'qos'>;
 
 /** What is kept of one client id. */
@@ -14,6 +15,7 @@ export interface Session {
   bytes: number;
 }
 
+/** A session in which nothing has happened yet. */
 export function newSession(): Session {
   return { filters: new Map(), outgoing: new Map(), counterOfId: new Map(), bytes: 0 };
 }
