@@ -17,11 +17,11 @@ export const OLD_COMMANDS: readonly string[] = [
 const pending = (at: number) => ({ status: 'PENDING', at, attempt: null });
 const sent = (at: number) => ({ status: 'SENT', at, attempt: 1 });
 
-/** What is to be left of them: what is open is due at its end. */
+/** What is to be left of them: what was sent is due at its end, what was not at once. */
 export const COMMANDS_KEPT = [
   { id: 'sent', due_at: 61_000, version: 0, superseded: 0, history: [pending(1_000), sent(1_001)] },
   { id: 'ended', due_at: null, version: 0, superseded: 0, history: [pending(2_000), sent(2_001)] },
-  { id: 'new', due_at: 63_000, version: 0, superseded: 0, history: [pending(3_000)] },
+  { id: 'new', due_at: 3_000, version: 0, superseded: 0, history: [pending(3_000)] },
 ];
 
 /** The commands of a database in the form of {@link COMMANDS_KEPT}. */

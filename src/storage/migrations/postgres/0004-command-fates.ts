@@ -18,7 +18,7 @@ export const commandFates: Migration = {
     update commands set
       history = coalesce((select json_agg(json_build_object('status', h.status, 'at', h.at, 'attempt', h.attempt) order by h.n)::text
         from command_history h where h.command_id = commands.id), '[]'),
-      due_at = case when final = 0 then expires_at end;
+      due_at = case when final = 0 then case when attempts = 0 then created_at else expires_at end end;
     drop table command_history;
 
     drop index commands_open;

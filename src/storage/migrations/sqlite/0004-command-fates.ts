@@ -18,7 +18,7 @@ export const commandFates: Migration = {
     update commands set
       history = (select json_group_array(json_object('status', h.status, 'at', h.at, 'attempt', h.attempt))
         from (select * from command_history where command_id = commands.id order by n) h),
-      due_at = case when final = 0 then expires_at end;
+      due_at = case when final = 0 then case when attempts = 0 then created_at else expires_at end end;
     drop table command_history;
 
     drop index commands_open;
