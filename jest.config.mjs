@@ -30,7 +30,8 @@ const NOT_EXTERNAL = {
   'test/replica/': 'several replicas, which bring the broker and the server that they share',
   'test/cli/': 'the simulator, beside brokers of the test and beside one that dies with Signalbox',
   'test/examples/(device|esp32)': 'the example devices beside brokers of the test, and in a compiler',
-  'test/(process|control)/kill': 'the broker dies with Signalbox; test/replica kills replicas beside a broker that stays',
+  'test/(process|control)/kill':
+    'the broker dies with Signalbox; test/replica kills replicas beside a broker that stays',
   'test/process/(start|log)': 'the messages of each mode at the start, and the log',
   'test/(http|device|control)/database-away\\.': 'a lock on the SQLite file',
   'test/sensor/storage-trouble\\.': 'triggers of SQLite, and back-pressure on the devices themselves',
