@@ -32,9 +32,10 @@ export class ActivityRecorder implements OnApplicationBootstrap, OnApplicationSh
     this.timer = setInterval(() => this.flush(), INTERVAL_MS).unref();
   }
 
-  /** The broker is closed by then, and the database is not. */
+  /** The broker is closed by then, and the database is not. Where that is away a stop has no time to wait for it. */
   async onApplicationShutdown(): Promise<void> {
     clearInterval(this.timer);
+    if (!this.devices.isUp) return;
     const last = (this.running ?? Promise.resolve()).then(() => this.write());
     let late: NodeJS.Timeout | undefined;
     const enough = new Promise<void>((resolve) => (late = setTimeout(resolve, STOP_WAIT_MS)));

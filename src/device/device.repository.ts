@@ -21,6 +21,11 @@ const DEVICES_PER_STATEMENT = 500;
 export class DeviceRepository {
   constructor(private readonly database: Database) {}
 
+  /** False while nothing can be written. */
+  get isUp(): boolean {
+    return this.database.status === 'up';
+  }
+
   /** How the device reaches us, or null where it is unknown. */
   async linkOf(deviceId: string): Promise<DeviceLink | null> {
     const row = await this.database.point
