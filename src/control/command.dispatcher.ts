@@ -167,9 +167,12 @@ export class CommandDispatcher implements OnApplicationBootstrap, OnModuleDestro
     for (;;) {
       const due = await this.commands.due(Date.now(), DUE_AT_ONCE);
       const results = await Promise.allSettled(due.map((command) => this.bringOn(command)));
-      // One that fails must not hold up the others; what it left is due again at the next look.
       const failure = results.find((result) => result.status === 'rejected');
-      if (failure) throw failure.reason;
+      if (failure) {
+        // It is due again at the next look, and what comes after this is not for it to hold up.
+        this.log.warn('due', () => ({ msg: 'a due command was not brought on', error: String(failure.reason) }));
+        return;
+      }
       if (due.length < DUE_AT_ONCE || this.stopped) return;
     }
   }
