@@ -1,9 +1,8 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { HttpErrors } from '../common/http.errors.js';
+import { forwardingHeader, isCrossSite, isLocalHost } from '../common/local-request.js';
 
-const FORWARDING = /^(forwarded|x-forwarded-.*|x-real-ip|via)$/;
-const LOCAL_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/i;
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
@@ -14,26 +13,20 @@ const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 export class OpenModeGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
     if (context.getType() !== 'http') return true;
-    const { headers, method } = context.switchToHttp().getRequest<FastifyRequest>();
-    const forwarding = Object.keys(headers).find((name) => FORWARDING.test(name));
-    if (forwarding) {
+    const { headers, method, protocol } = context.switchToHttp().getRequest<FastifyRequest>();
+    const forwarding = forwardingHeader(headers);
+    if (forwarding !== null) {
       throw HttpErrors.OPEN_MODE(`The header ${forwarding} shows a proxy, and open mode serves this machine only.`);
     }
-    if (!LOCAL_HOST.test(headers.host ?? '')) {
+    if (!isLocalHost(headers.host)) {
       throw HttpErrors.OPEN_MODE(
         'Use localhost, 127.0.0.1 or [::1] as the host name: open mode serves this machine only.',
       );
     }
     // A login makes a GET one of those that change something: a device takes its next command with it.
-    if ((!SAFE_METHODS.has(method) || headers.authorization !== undefined) && isCrossSite(headers)) {
+    if ((!SAFE_METHODS.has(method) || headers.authorization !== undefined) && isCrossSite(headers, protocol)) {
       throw HttpErrors.OPEN_MODE('A page of another origin may not write here, nor log in.');
     }
     return true;
   }
-}
-
-function isCrossSite(headers: FastifyRequest['headers']): boolean {
-  const site = headers['sec-fetch-site'];
-  if (site !== undefined && site !== 'same-origin' && site !== 'none') return true;
-  return headers.origin !== undefined && headers.origin !== `http://${headers.host}`;
 }
