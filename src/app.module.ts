@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AccessModule } from './access/access.module.js';
+import { MqttAccess } from './access/mqtt-access.service.js';
 import type { HttpRefusals } from './common/http-refusals.js';
 import { ConfigModule } from './config/config.module.js';
 import type { LoadedConfig } from './config/load-config.js';
@@ -22,7 +23,12 @@ export class AppModule {
       imports: [
         ConfigModule.register(config),
         StorageModule,
-        MqttModule.register({ retained: RetainedRepository, seats: SeatRepository }),
+        MqttModule.register({
+          retained: RetainedRepository,
+          seats: SeatRepository,
+          access: MqttAccess,
+          imports: [AccessModule],
+        }),
         AccessModule,
         DeviceModule,
         SensorModule,

@@ -1,13 +1,25 @@
 import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
-import { DeviceLoginGuard } from './device-login.guard.js';
+import { RegistryModule } from '../device/registry.module.js';
+import { AccessGuard } from './access.guard.js';
+import { KeyRepository } from './key.repository.js';
+import { KeyRing } from './key-ring.js';
+import { LoginService } from './login.service.js';
+import { MqttAccess } from './mqtt-access.service.js';
 import { OpenModeGuard } from './open-mode.guard.js';
 
-/** Who may do what. Open mode is the only mode of this version; the configuration refuses every listener off loopback. */
+/** Who may do what. */
 @Module({
+  imports: [RegistryModule],
   providers: [
+    KeyRepository,
+    KeyRing,
+    LoginService,
+    MqttAccess,
+    // In this order.
     { provide: APP_GUARD, useClass: OpenModeGuard },
-    { provide: APP_GUARD, useClass: DeviceLoginGuard },
+    { provide: APP_GUARD, useClass: AccessGuard },
   ],
+  exports: [LoginService, KeyRing, MqttAccess],
 })
 export class AccessModule {}

@@ -1,6 +1,7 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { HttpErrors } from '../common/http.errors.js';
+import { AccessMode } from '../config/access.mode.js';
 import { forwardingHeader, isCrossSite, isLocalHost } from '../common/local-request.js';
 
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -11,8 +12,10 @@ const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
  */
 @Injectable()
 export class OpenModeGuard implements CanActivate {
+  constructor(private readonly mode: AccessMode) {}
+
   canActivate(context: ExecutionContext): boolean {
-    if (context.getType() !== 'http') return true;
+    if (this.mode.required || context.getType() !== 'http') return true;
     const { headers, method, protocol } = context.switchToHttp().getRequest<FastifyRequest>();
     const forwarding = forwardingHeader(headers);
     if (forwarding !== null) {

@@ -1,6 +1,4 @@
 import { isUtf8 } from 'node:buffer';
-import { createParamDecorator, type ExecutionContext, SetMetadata } from '@nestjs/common';
-import type { FastifyRequest } from 'fastify';
 
 /** What a client says of itself with HTTP Basic (RFC 7617). */
 export interface BasicLogin {
@@ -23,15 +21,3 @@ export function readBasicLogin(authorization: string | undefined): BasicLogin | 
   const colon = text.lastIndexOf(':');
   return colon < 0 ? null : { user: text.slice(0, colon), secret: text.slice(colon + 1) };
 }
-
-/** Metadata of controllers and routes that devices call with their own login; DeviceLoginGuard checks it. */
-export const FOR_DEVICES = 'signalbox:for-devices';
-
-/** The routes are for devices: HTTP Basic, with the device id as the user name. */
-export const ForDevices = (): ClassDecorator & MethodDecorator => SetMetadata(FOR_DEVICES, true);
-
-/** The id of the device that calls a route marked with {@link ForDevices}. */
-export const CallingDevice = createParamDecorator((_: unknown, context: ExecutionContext): string => {
-  const { headers } = context.switchToHttp().getRequest<FastifyRequest>();
-  return readBasicLogin(headers.authorization)!.user;
-});

@@ -7,6 +7,7 @@ export const HttpErrors = defineErrors({
   VALIDATION_FAILED: { status: 400, title: 'Some values in the request are not valid' },
   UNAUTHORIZED: { status: 401, title: 'A valid login is needed' },
   OPEN_MODE: { status: 403, title: 'Refused in open mode' },
+  FORBIDDEN: { status: 403, title: 'This may not be done with this login' },
   NOT_FOUND: { status: 404, title: 'There is nothing at this address' },
   REQUEST_TIMEOUT: { status: 408, title: 'The request took too long to arrive' },
   BODY_TOO_LARGE: { status: 413, title: 'The body is too large' },

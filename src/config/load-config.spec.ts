@@ -95,9 +95,10 @@ describe('loadConfig', () => {
       RETENTION_READINGS: 'secret-1',
       LOG_LEVEL: 'secret-2',
       DEVICE_TOPICS: 'a/{deviceId}/b => c',
-      ACCESS: 'required',
+      ACCESS: 'secret-4',
+      ADMIN_KEY: 'secret-5',
       DATABASE_URL: 'mysql://user:secret-3@host/db',
-      HTTP_HOST: '0.0.0.0',
+      HTTP_HOST: '',
       MQTT_HOST: '8.8.8.8',
     };
     const found = problems(wrong);
@@ -114,8 +115,6 @@ describe('loadConfig', () => {
     ['HTTP_PORT', '-1'],
     ['HTTP_PORT', ''],
     ['HTTP_PORT', '3000 '],
-    ['HTTP_HOST', '0.0.0.0'],
-    ['HTTP_HOST', '192.168.1.5'],
     ['MQTT_HOST', 'broker.example'],
     ['MQTT_HOST', ''],
     ['MQTT_PORT', '3000'],
@@ -147,7 +146,10 @@ describe('loadConfig', () => {
     ['RETENTION_REJECTS', '-1d'],
     ['DATA_DIR', ''],
     ['LOG_FORMAT', 'xml'],
-    ['DEVICE_REGISTRATION', 'closed'],
+    ['DEVICE_REGISTRATION', 'shut'],
+    ['ADMIN_KEY', 'sbx_short'],
+    ['HTTP_KEY_RATE', '-1'],
+    ['MQTT_AUTH_SECRET', 'short'],
   ])('refuses %s=%j and names it alone', (variable, value) => {
     const found = problems({ [variable]: value });
     expect(found).toHaveLength(1);
@@ -182,6 +184,24 @@ describe('loadConfig', () => {
     expect(deviceTopics.map(({ telemetry, command }) => [telemetry.filter, command?.filter ?? null])).toEqual([
       ['a/+/t', null],
       ['b/+', 'c/+/cmd'],
+    ]);
+  });
+
+  it.each([
+    [{}, false, 'open'],
+    [{ HTTP_HOST: '0.0.0.0' }, true, 'closed'],
+    [{ MQTT_HOST: '0.0.0.0' }, true, 'closed'],
+    [{ MQTT_HOST: '0.0.0.0', MQTT_URL: 'mqtt://broker' }, false, 'open'],
+    [{ ACCESS: 'required' }, true, 'closed'],
+    [{ ACCESS: 'required', DEVICE_REGISTRATION: 'approve' }, true, 'approve'],
+    [{ ACCESS: 'open', DEVICE_REGISTRATION: 'closed' }, false, 'closed'],
+  ])('makes of %j: login required %s, registration %s', (environment, required, registration) => {
+    expect(load(environment as Record<string, string>).mode).toEqual({ required, registration });
+  });
+
+  it.each(['HTTP_HOST', 'MQTT_HOST'])('refuses open mode with %s on a network', (variable) => {
+    expect(problems({ ACCESS: 'open', [variable]: '0.0.0.0' })).toEqual([
+      expect.stringMatching(`^${variable} must be on loopback`),
     ]);
   });
 });

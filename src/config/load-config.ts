@@ -4,6 +4,7 @@ import { parseEnv } from 'node:util';
 import { validateSync } from 'class-validator';
 import { distance } from 'fastest-levenshtein';
 import { AccessConfig } from './access.config.js';
+import { AccessMode } from './access.mode.js';
 import { BrokerConfig } from './broker.config.js';
 import { ConfigError, type ConfigProblem } from './config.error.js';
 import { HttpConfig } from './http.config.js';
@@ -32,6 +33,7 @@ type ConfigClass = (typeof CONFIG_CLASSES)[number];
 /** The validated configuration: one instance per class, and what is odd but no reason to stop. */
 export interface LoadedConfig {
   get<T extends ConfigClass>(type: T): InstanceType<T>;
+  readonly mode: AccessMode;
   readonly warnings: readonly string[];
 }
 
@@ -56,7 +58,8 @@ export function loadConfig(environment: Environment = process.env, directory = p
   const isWrong = (variable: string): boolean => wrong.has(variable);
   problems.push(...crossProblems(get, isWrong));
   if (problems.length > 0) throw new ConfigError(problems);
-  return { get, warnings: [...withoutEffect(values), ...misspelt(values)] };
+  const mode = AccessMode.of(get(AccessConfig), get(HttpConfig), get(MqttConfig), get(BrokerConfig).url === null);
+  return { get, mode, warnings: [...withoutEffect(values), ...misspelt(values)] };
 }
 
 function readEnvFile(path: string): Environment {

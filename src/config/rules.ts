@@ -1,15 +1,16 @@
+import { AccessConfig } from './access.config.js';
 import { BrokerConfig } from './broker.config.js';
 import type { ConfigProblem } from './config.error.js';
 import { HttpConfig } from './http.config.js';
 import type { LoadedConfig } from './load-config.js';
-import { isLoopback } from './loopback.js';
+import { isLocal, isLoopback } from './loopback.js';
 import { MqttConfig } from './mqtt.config.js';
 import { TopicConfig } from './topic.config.js';
 
 const OPEN =
-  'must be on loopback (127.0.0.1, ::1 or localhost): without access keys a listener on a network is refused';
+  'must be on loopback (127.0.0.1, ::1 or localhost) with ACCESS=open: nobody may be let in from a network unasked';
+const ELSEWHERE = 'must be an address of this machine; to use a broker elsewhere set MQTT_URL';
 const TLS = 'TLS listeners are not part of this version: it runs on loopback only';
-const KEYS = 'access keys are not part of this version: it runs on loopback only, in open mode';
 
 /** Settings that Signalbox knows but cannot honour yet: refused, because ignoring one would be a lie. */
 export const UNAVAILABLE: Readonly<Record<string, string>> = {
@@ -20,19 +21,10 @@ export const UNAVAILABLE: Readonly<Record<string, string>> = {
   MQTT_TLS_KEY: TLS,
   MQTT_TLS_CA: TLS,
   MQTT_WS_PORT: 'MQTT over WebSocket is not part of this version',
-  TRUST_PROXY: 'forwarding headers are refused in open mode, the only mode of this version',
-  ADMIN_KEY: KEYS,
-  ADMIN_KEY_FILE: KEYS,
 };
 
 /** Settings of parts that do not exist yet and whose absence changes nothing that does. Set, they are warned about. */
-export const WITHOUT_EFFECT: readonly string[] = [
-  'MQTT_WS_ORIGINS',
-  'HTTP_KEY_RATE',
-  'WEBHOOK_ALLOW',
-  'RETENTION_ROLLUPS',
-  'RETENTION_AUDIT',
-];
+export const WITHOUT_EFFECT: readonly string[] = ['MQTT_WS_ORIGINS', 'WEBHOOK_ALLOW', 'RETENTION_ROLLUPS'];
 
 /** What is wrong with settings that could be read by themselves; `isWrong` tells of a variable that could not. */
 export function crossProblems(get: LoadedConfig['get'], isWrong: (variable: string) => boolean): ConfigProblem[] {
@@ -42,9 +34,15 @@ export function crossProblems(get: LoadedConfig['get'], isWrong: (variable: stri
   const check = (variables: readonly string[], rule: () => readonly ConfigProblem[]): void => {
     if (!variables.some(isWrong)) problems.push(...rule());
   };
-  check(['HTTP_HOST'], () => (isLoopback(http.host) ? [] : [{ variable: 'HTTP_HOST', detail: OPEN }]));
-  check(['MQTT_HOST'], () =>
-    isLoopback(mqtt.host) ? [] : [{ variable: 'MQTT_HOST', detail: `${OPEN}; to use a broker elsewhere set MQTT_URL` }],
+  const open = get(AccessConfig).access === 'open';
+  check(['HTTP_HOST', 'ACCESS'], () =>
+    !open || isLoopback(http.host) ? [] : [{ variable: 'HTTP_HOST', detail: OPEN }],
+  );
+  check(['MQTT_HOST'], () => (isLocal(mqtt.host) ? [] : [{ variable: 'MQTT_HOST', detail: ELSEWHERE }]));
+  check(['MQTT_HOST', 'MQTT_URL', 'ACCESS'], () =>
+    !open || get(BrokerConfig).url || !isLocal(mqtt.host) || isLoopback(mqtt.host)
+      ? []
+      : [{ variable: 'MQTT_HOST', detail: OPEN }],
   );
   check(['HTTP_PORT', 'MQTT_PORT'], () =>
     http.port !== 0 && http.port === mqtt.port

@@ -1,5 +1,6 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Caller, type Principal, RequireScope } from '../common/access.js';
 import { nextLink, type Page } from '../common/cursor.js';
 import { DeviceIdPipe } from '../common/device-id.pipe.js';
 import { EmptyBodyPipe } from '../common/empty-body.pipe.js';
@@ -12,7 +13,7 @@ import { ControlService } from './control.service.js';
 import { CreateCommandDto } from './dto/create-command.dto.js';
 import { CommandQueryDto } from './dto/command-query.dto.js';
 import { ListCommandsDto, ListDeviceCommandsDto } from './dto/list-commands.dto.js';
-import { HTTP_CALLER, preferredWaitOf, requestKeyOf } from './request-headers.js';
+import { preferredWaitOf, requestKeyOf } from './request-headers.js';
 
 /** Commands over REST. */
 @Controller('v1')
@@ -21,15 +22,17 @@ export class CommandHttpController {
 
   /** 201 where the command is final within the wait, else 202. */
   @Post('devices/:deviceId/commands')
+  @RequireScope('commands:send')
   async create(
     @Param('deviceId', DeviceIdPipe) deviceId: string,
     @Body() { type, ...options }: CreateCommandDto,
+    @Caller() caller: Principal,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<CommandResource> {
     const wait = preferredWaitOf(request);
-    const key = requestKeyOf(request, `/v1/devices/${deviceId}/commands`);
-    const { command: sent, replayed } = await this.control.send({ ...options, deviceId, type }, { key });
+    const key = requestKeyOf(request, `/v1/devices/${deviceId}/commands`, caller);
+    const { command: sent, replayed } = await this.control.send({ ...options, deviceId, type }, { caller, key });
     const command = await this.waited(sent, 'final', wait ?? 0, request);
     if (replayed) void reply.header('idempotency-replayed', 'true');
     if (wait !== null) void reply.header('preference-applied', `wait=${wait}`);
@@ -38,46 +41,54 @@ export class CommandHttpController {
   }
 
   @Get('devices/:deviceId/commands')
+  @RequireScope('commands:read')
   async listOfDevice(
     @Param('deviceId', DeviceIdPipe) deviceId: string,
     @Query() query: ListDeviceCommandsDto,
+    @Caller() caller: Principal,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Page<CommandResource>> {
-    const page = await this.control.listOf(deviceId, filterOf(query), query.limit, query.cursor ?? null);
+    const page = await this.control.listOf(caller, deviceId, filterOf(query), query.limit, query.cursor ?? null);
     return shown(page, request, reply);
   }
 
   @Get('commands')
+  @RequireScope('commands:read')
   async list(
     @Query() query: ListCommandsDto,
+    @Caller() caller: Principal,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Page<CommandResource>> {
     const { deviceId: deviceIds, limit, cursor } = query;
     const filter = { ...filterOf(query), ...(deviceIds && { deviceIds }) };
-    return shown(await this.control.list(filter, limit, cursor ?? null), request, reply);
+    return shown(await this.control.list(caller, filter, limit, cursor ?? null), request, reply);
   }
 
   @Get('commands/:id')
+  @RequireScope('commands:read')
   async get(
     @Param('id') id: string,
     @Query() { wait, until }: CommandQueryDto,
+    @Caller() caller: Principal,
     @Req() request: FastifyRequest,
   ): Promise<CommandResource> {
-    const command = await this.control.get(id);
+    const command = await this.control.get(id, caller);
     return commandResource(await this.waited(command, until, wait, request));
   }
 
   /** 200 where that has ended the command, 202 where the device was asked to. */
   @Post('commands/:id/cancel')
+  @RequireScope('commands:send')
   @HttpCode(202)
   async cancel(
     @Param('id') id: string,
     @Body(EmptyBodyPipe) _body: unknown,
+    @Caller() caller: Principal,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<CommandResource> {
-    const command = await this.control.cancel(id, HTTP_CALLER);
+    const command = await this.control.cancel(id, caller);
     if (command.final) void reply.status(200);
     return commandResource(command);
   }

@@ -1,7 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { type RawBuilder, sql } from 'kysely';
+import type { Tags } from '../common/access.js';
 import { Database, type News, type Statement } from '../storage/database.js';
 import { Prepared } from '../storage/prepared.js';
+import { carries } from '../storage/with-tags.js';
 import { type Command, MAX_OPEN } from './command.js';
 import { COMMAND_RANK, type CommandStatus } from './command.machine.js';
 import { changingColumns, commandOf, type NewRow, newRow } from './command.row.js';
@@ -17,6 +19,8 @@ export interface CommandFilter {
   readonly types?: readonly string[];
   readonly from?: number;
   readonly to?: number;
+  /** Only commands to devices that carry these. */
+  readonly tags?: Tags;
 }
 
 /** The commands. A change is one statement that the version guards, so that of two replicas with the same knowledge one comes to nothing. */
@@ -141,7 +145,7 @@ export class CommandRepository {
 
   /** Newest first, those after `after` (a `[createdAt, seq]` of the list). */
   async list(
-    { deviceIds, statuses, types, from, to }: CommandFilter,
+    { deviceIds, statuses, types, from, to, tags }: CommandFilter,
     after: readonly [number, number] | null,
     limit: number,
   ): Promise<Command[]> {
@@ -151,6 +155,7 @@ export class CommandRepository {
     if (types) query = query.where('type', 'in', types);
     if (from !== undefined) query = query.where('created_at', '>=', from);
     if (to !== undefined) query = query.where('created_at', '<', to);
+    if (tags) query = query.where(carries(sql.ref('commands.device_id'), tags));
     if (after) {
       query = query.where((eb) => eb(eb.refTuple('created_at', 'seq'), '<', eb.tuple(after[0], after[1])));
     }

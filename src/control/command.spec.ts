@@ -9,8 +9,8 @@ const request = {
   params: { angle: 30 },
   metadata: { secret: 'never on the wire' },
 };
-const command: Command = { ...newCommand(request, 'c1', 'native', 1_000), attempts: 2 };
-const start = newCommand(request, 'c1', 'native', 1_000);
+const command: Command = { ...newCommand(request, 'c1', 'native', 1_000, 'anyone'), attempts: 2 };
+const start = newCommand(request, 'c1', 'native', 1_000, 'anyone');
 
 const says = (at: number, status: Answer['status'], progress?: number): CommandEvent => ({
   kind: 'answer',
@@ -24,7 +24,7 @@ const after = (events: readonly CommandEvent[], from = start): Command =>
 
 describe('A command', () => {
   it('is asked of a foreign device without an answer, whatever the request says', () => {
-    expect(newCommand({ ...request, mode: 'result' }, 'c1', 'foreign', 0).mode).toBe('none');
+    expect(newCommand({ ...request, mode: 'result' }, 'c1', 'foreign', 0, 'anyone').mode).toBe('none');
   });
 
   it('keeps the time of its last attempt, and one history entry per change of status', () => {
@@ -36,7 +36,7 @@ describe('A command', () => {
     ]);
     expect(last).toMatchObject({ status: 'SENT', attempts: 2, lastAttemptAt: 9_000 });
     expect(last.history).toEqual([
-      { status: 'PENDING', at: 1_000 },
+      { status: 'PENDING', at: 1_000, by: 'anyone' },
       { status: 'SENT', at: 9_001, attempt: 1 },
     ]);
   });
@@ -62,7 +62,7 @@ describe('A command', () => {
   });
 
   it('of mode none ends with the word that it has begun, where that comes before the word of the broker', () => {
-    const ofNone = newCommand({ ...request, mode: 'none' }, 'c1', 'native', 1_000);
+    const ofNone = newCommand({ ...request, mode: 'none' }, 'c1', 'native', 1_000, 'anyone');
     const told = after([{ kind: 'attempt', at: 2_000 }, says(2_001, 'accepted')], ofNone);
     expect(told).toMatchObject({ status: 'ACKED', final: true, deadlineAt: null });
   });

@@ -89,7 +89,13 @@ function notBefore(time: number, change: CommandChange): CommandChange {
 }
 
 /** A command that was asked for just now, not stored yet. Devices on foreign topics give no answers, so its mode is `none`. */
-export function newCommand(request: CommandRequest, id: string, link: DeviceLink, createdAt: number): Command {
+export function newCommand(
+  request: CommandRequest,
+  id: string,
+  link: DeviceLink,
+  createdAt: number,
+  by: string,
+): Command {
   const { ttlMs, ...asked } = request;
   return {
     ...asked,
@@ -112,7 +118,7 @@ export function newCommand(request: CommandRequest, id: string, link: DeviceLink
     error: null,
     lateResult: null,
     version: 0,
-    history: [{ status: 'PENDING', at: createdAt }],
+    history: [{ status: 'PENDING', at: createdAt, by }],
   };
 }
 

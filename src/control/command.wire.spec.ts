@@ -4,7 +4,13 @@ import { COMMAND_DEFAULTS, newCommand } from './command.js';
 import { CommandWire } from './command.wire.js';
 
 const wire = new CommandWire(Object.assign(new TopicConfig(), { prefix: 'site/a', deviceTopics: [] }));
-const pump = newCommand({ ...COMMAND_DEFAULTS, deviceId: 'pump', type: 'STOP', ttlMs: 2_500 }, 'c1', 'native', 10_000);
+const pump = newCommand(
+  { ...COMMAND_DEFAULTS, deviceId: 'pump', type: 'STOP', ttlMs: 2_500 },
+  'c1',
+  'native',
+  10_000,
+  'anyone',
+);
 
 describe('The message of a command', () => {
   it('says with MQTT 5 what it is, where to answer, and for how long it is of use: no longer than to its end', () => {

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { RegistryModule } from '../device/registry.module.js';
 import { DeviceModule } from '../device/device.module.js';
 import { SensorModule } from '../sensor/sensor.module.js';
 import { AnswerService } from './answer.service.js';
@@ -17,7 +18,7 @@ import { DevicePollService } from './device-poll.service.js';
 
 /** Commands out to devices, and what is known of them. */
 @Module({
-  imports: [DeviceModule, SensorModule],
+  imports: [DeviceModule, RegistryModule, SensorModule],
   controllers: [ControlHttpController, CommandHttpController, ControlMqttController, DeviceCommandHttpController],
   providers: [
     ControlService,

@@ -21,13 +21,13 @@ export class ControlMqttController {
   async send(@Payload() data: SendCommandDto, @Ctx() request: ServiceRequest): Promise<CommandResource> {
     const { idempotencyKey, ...asked } = data;
     const key = serviceKey(idempotencyKey, request, contentOf(asked));
-    const { command } = await this.control.send(asked, { key });
+    const { command } = await this.control.send(asked, { caller: request.caller, key });
     return commandResource(command);
   }
 
   @OnRequest('services/control/get')
-  async get(@Payload() { id }: GetCommandDto): Promise<CommandResource> {
-    return commandResource(await this.control.get(id));
+  async get(@Payload() { id }: GetCommandDto, @Ctx() { caller }: ServiceRequest): Promise<CommandResource> {
+    return commandResource(await this.control.get(id, caller));
   }
 
   @OnTopic('{prefix}/{deviceId}/up/commands/{commandId}')

@@ -1,11 +1,14 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { maySend, type Principal } from '../common/access.js';
 import { decodeCursor, type Page, pageOf } from '../common/cursor.js';
 import { formatTime } from '../common/clock.js';
 import { DeviceErrors } from '../common/device.errors.js';
 import { refuseBackwards } from '../common/interval.js';
+import { HttpErrors } from '../common/http.errors.js';
 import { newId } from '../common/ids.js';
 import { LimitedLog } from '../common/limited-log.js';
 import { DeviceService } from '../device/device.service.js';
+import { RegistryService } from '../device/registry.service.js';
 import type { DeviceLink } from '../storage/log.js';
 import { type Command, type CommandRequest, MAX_OPEN, newCommand } from './command.js';
 import { CommandDispatcher } from './command.dispatcher.js';
@@ -18,8 +21,9 @@ import { refuseBadRequest } from './command.request.js';
 import { ControlErrors } from './control.errors.js';
 import { fingerprintOf, type KeyedRequest, type RequestKey } from './idempotency.js';
 
-/** How a command is asked for. */
+/** How a command is asked for, and by whom. */
 export interface SendOptions {
+  readonly caller: Principal;
   /** Under which a repeat of the request gets the same command; null: each request makes one. */
   readonly key?: RequestKey | null;
   /** How a device that was never seen is reached: natively, or on the first foreign topic for commands, where there is one. */
@@ -48,23 +52,28 @@ export class ControlService {
     private readonly waiter: CommandWaiter,
     private readonly wire: CommandWire,
     private readonly devices: DeviceService,
+    private readonly registry: RegistryService,
   ) {}
 
   /**
    * Stores the command and begins to send it; resolves with the PENDING command once it is committed. Where a request with
    * the same key and content came within 24 h, on whichever replica, nothing is stored or sent, and its command is given as
-   * it is now. Throws BAD_COMMAND, DEVICE_OFFLINE, QUEUE_FULL, STORAGE_UNAVAILABLE (at once while the database is away), and
-   * IDEMPOTENCY_KEY_REUSED where the content is another.
+   * it is now. Throws FORBIDDEN, DEVICE_UNKNOWN, DEVICE_PENDING, DEVICE_DISABLED, BAD_COMMAND, DEVICE_OFFLINE, QUEUE_FULL,
+   * STORAGE_UNAVAILABLE (at once while the database is away), and IDEMPOTENCY_KEY_REUSED where the content is another.
    */
-  async send(request: CommandRequest, { key = null, unseen = 'native' }: SendOptions = {}): Promise<SentCommand> {
+  async send(request: CommandRequest, { caller, key = null, unseen = 'native' }: SendOptions): Promise<SentCommand> {
+    if (!maySend(caller, request.type)) {
+      throw HttpErrors.FORBIDDEN(`This login may not send commands of the type ${request.type}.`);
+    }
     this.commands.refuseWhileDown();
+    const device = await this.registry.requireCommandable(caller, request.deviceId);
     const keyed = key && { ...key, fingerprint: fingerprintOf(key.content) };
     const earlier = keyed && (await this.replay(keyed));
     if (earlier) return { command: earlier, replayed: true };
-    const link = await this.linkOf(request.deviceId, unseen);
+    const link = this.wire.hasForeignTopics ? (device?.link ?? unseen) : 'native';
     refuseBadRequest(request, link);
     if (request.offline === 'fail') await this.refuseOffline(request.deviceId);
-    const command = newCommand(request, newId(), link, Date.now());
+    const command = newCommand(request, newId(), link, Date.now(), caller.id);
     try {
       return { command: await this.create(command, keyed), replayed: false };
     } catch (error) {
@@ -77,10 +86,11 @@ export class ControlService {
     }
   }
 
-  /** The command as it is now. Throws COMMAND_UNKNOWN. */
-  async get(id: string): Promise<Command> {
+  /** The command as it is now. Throws COMMAND_UNKNOWN, also where its device is hidden from the caller. */
+  async get(id: string, caller: Principal): Promise<Command> {
     const command = await this.commands.find(id);
-    if (!command) throw ControlErrors.COMMAND_UNKNOWN('There is no command with this id.');
+    if (!command || (await this.registry.hides(caller, command.deviceId)))
+      throw ControlErrors.COMMAND_UNKNOWN('There is no command with this id.');
     return command;
   }
 
@@ -90,16 +100,24 @@ export class ControlService {
   }
 
   /** A page of the commands of one device, as `list` gives it. Throws DEVICE_UNKNOWN besides, where there are neither commands nor a device. */
-  async listOf(deviceId: string, filter: CommandFilter, limit: number, cursor: string | null): Promise<Page<Command>> {
-    const page = await this.list({ ...filter, deviceIds: [deviceId] }, limit, cursor);
+  async listOf(
+    caller: Principal,
+    deviceId: string,
+    filter: CommandFilter,
+    limit: number,
+    cursor: string | null,
+  ): Promise<Page<Command>> {
+    await this.registry.requireVisible(caller, deviceId);
+    const page = await this.list(caller, { ...filter, deviceIds: [deviceId] }, limit, cursor);
     if (page.items.length === 0 && (await this.devices.linkOf(deviceId)) === null) {
       throw DeviceErrors.DEVICE_UNKNOWN('There is no device with this id.');
     }
     return page;
   }
 
-  /** A page of commands, newest first. Throws BAD_RANGE, BAD_CURSOR, CURSOR_MISMATCH. */
-  async list(filter: CommandFilter, limit: number, cursor: string | null): Promise<Page<Command>> {
+  /** A page of commands to devices that the caller sees, newest first. Throws BAD_RANGE, BAD_CURSOR, CURSOR_MISMATCH. */
+  async list({ tags }: Principal, asked: CommandFilter, limit: number, cursor: string | null): Promise<Page<Command>> {
+    const filter = tags === null ? asked : { ...asked, tags };
     refuseBackwards(filter.from, filter.to);
     const scope = { list: 'commands', ...filter };
     const after = cursor === null ? null : (decodeCursor(cursor, scope) as unknown as readonly [number, number]);
@@ -115,10 +133,12 @@ export class ControlService {
 
   /**
    * Cancels a command that was never sent, which ends it, or asks the device to, with no more sends; asked again, the device
-   * is told again. Throws COMMAND_UNKNOWN, and COMMAND_FINAL where it has ended. `by` names who wants it.
+   * is told again. Throws COMMAND_UNKNOWN, FORBIDDEN, and COMMAND_FINAL where it has ended.
    */
-  async cancel(id: string, by: string): Promise<Command> {
-    const entry = await this.journal.enter(id, () => ({ kind: 'cancel', at: Date.now(), by }));
+  async cancel(id: string, caller: Principal): Promise<Command> {
+    const { type } = await this.get(id, caller);
+    if (!maySend(caller, type)) throw HttpErrors.FORBIDDEN(`This login may not cancel commands of the type ${type}.`);
+    const entry = await this.journal.enter(id, () => ({ kind: 'cancel', at: Date.now(), by: caller.id }));
     if (!entry) throw ControlErrors.COMMAND_UNKNOWN('There is no command with this id.');
     const { command, changed } = entry;
     if (!command.final) void this.notify(command);
@@ -168,12 +188,6 @@ export class ControlService {
       throw ControlErrors.IDEMPOTENCY_KEY_REUSED(detail);
     }
     return this.commands.find(earlier.commandId);
-  }
-
-  private async linkOf(deviceId: string, unseen: DeviceLink): Promise<DeviceLink> {
-    const known = await this.devices.linkOf(deviceId);
-    if (known === 'native' || !this.wire.hasForeignTopics) return 'native';
-    return known ?? unseen;
   }
 
   private async refuseOffline(deviceId: string): Promise<void> {

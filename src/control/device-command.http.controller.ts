@@ -1,6 +1,6 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { CallingDevice, ForDevices } from '../common/basic-login.js';
+import { CallingDevice, ForDevices } from '../common/access.js';
 import { HttpErrors } from '../common/http.errors.js';
 import type { Json } from '../common/json.js';
 import { holdOpen } from '../common/long-poll.js';

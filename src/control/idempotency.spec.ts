@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { ANYONE } from '../common/access.js';
 import { COMMAND_DEFAULTS } from './command.js';
 import { contentOf, fingerprintOf, IDEMPOTENCY_KEY, serviceKey } from './idempotency.js';
 
@@ -6,12 +7,18 @@ const RANDOM = 'tcx1v0q9m3b7z5k2j8h4f';
 
 describe('The key of a request', () => {
   it('is the given one, whatever the request is', () => {
-    expect(serviceKey('k', { id: RANDOM, mayRepeat: true }, {})).toMatchObject({ caller: 'services', key: 'k' });
-    expect(serviceKey('k', { id: null, mayRepeat: false }, {})).toMatchObject({ caller: 'services', key: 'k' });
+    expect(serviceKey('k', { caller: ANYONE, id: RANDOM, mayRepeat: true }, {})).toMatchObject({
+      caller: 'services:anyone',
+      key: 'k',
+    });
+    expect(serviceKey('k', { caller: ANYONE, id: null, mayRepeat: false }, {})).toMatchObject({
+      caller: 'services:anyone',
+      key: 'k',
+    });
   });
 
   it('is made of the random id and the body where a broker may deliver it again, apart from the given ones', () => {
-    const request = { id: RANDOM, mayRepeat: true };
+    const request = { caller: ANYONE, id: RANDOM, mayRepeat: true };
     const key = serviceKey(undefined, request, { a: 1 })!;
     expect(key).toEqual(serviceKey(undefined, request, { a: 1 }));
     expect(key.caller).not.toBe('services');
@@ -19,9 +26,9 @@ describe('The key of a request', () => {
   });
 
   it('is none where nothing can come twice, or the id is a counter that comes again for something else', () => {
-    expect(serviceKey(undefined, { id: RANDOM, mayRepeat: false }, {})).toBeNull();
-    expect(serviceKey(undefined, { id: null, mayRepeat: true }, {})).toBeNull();
-    expect(serviceKey(undefined, { id: '17', mayRepeat: true }, {})).toBeNull();
+    expect(serviceKey(undefined, { caller: ANYONE, id: RANDOM, mayRepeat: false }, {})).toBeNull();
+    expect(serviceKey(undefined, { caller: ANYONE, id: null, mayRepeat: true }, {})).toBeNull();
+    expect(serviceKey(undefined, { caller: ANYONE, id: '17', mayRepeat: true }, {})).toBeNull();
   });
 
   it('has 1 to 255 printable characters', () => {

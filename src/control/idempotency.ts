@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Principal } from '../common/access.js';
 import { canonicalJson } from '../common/canonical-json.js';
 import type { Json } from '../common/json.js';
 import { printable } from '../common/printable.js';
@@ -40,6 +41,7 @@ const SHORTEST_RANDOM_ID = 16;
 
 /** What is known of a request over MQTT that may carry a key: see OnRequest's ServiceRequest. */
 interface KeylessRequest {
+  readonly caller: Principal;
   readonly id: string | null;
   readonly mayRepeat: boolean;
 }
@@ -51,10 +53,10 @@ interface KeylessRequest {
  */
 export function serviceKey(
   given: string | undefined,
-  { id, mayRepeat }: KeylessRequest,
+  { caller: { id: callerId }, id, mayRepeat }: KeylessRequest,
   body: Json,
 ): RequestKey | null {
-  if (given !== undefined) return { caller: 'services', key: given, content: body };
+  if (given !== undefined) return { caller: `services:${callerId}`, key: given, content: body };
   if (!mayRepeat || id === null || id.length < SHORTEST_RANDOM_ID) return null;
-  return { caller: 'services:request', key: `${id} ${fingerprintOf(body)}`, content: body };
+  return { caller: `services:request:${callerId}`, key: `${id} ${fingerprintOf(body)}`, content: body };
 }

@@ -1,12 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { FastifyRequest } from 'fastify';
+import { ANYONE } from '../common/access.js';
 import { preferredWaitOf, requestKeyOf } from './request-headers.js';
 
 const request = (headersDistinct: Record<string, string[]>, body: unknown = {}) =>
   ({ raw: { headersDistinct }, body }) as unknown as FastifyRequest;
 const wait = (...prefer: string[]) => preferredWaitOf(request({ prefer }));
-const keyOf = (...keys: string[]) => requestKeyOf(request({ 'idempotency-key': keys }, { type: 'X' }), '/path');
+const keyOf = (...keys: string[]) => requestKeyOf(request({ 'idempotency-key': keys }, { type: 'X' }), '/path', ANYONE);
 
 describe('The preference wait', () => {
   it.each<[string, number | null]>([
@@ -76,8 +77,8 @@ describe('The preference wait', () => {
 
 describe('The header Idempotency-Key', () => {
   it('names the request together with its path and its body as it was sent', () => {
-    expect(keyOf('k 1')).toEqual({ caller: 'http', key: 'k 1', content: { path: '/path', body: { type: 'X' } } });
-    expect(requestKeyOf(request({}), '/path')).toBeNull();
+    expect(keyOf('k 1')).toEqual({ caller: 'anyone', key: 'k 1', content: { path: '/path', body: { type: 'X' } } });
+    expect(requestKeyOf(request({}), '/path', ANYONE)).toBeNull();
   });
 
   it('is read as UTF-8 where it is, else as Latin-1', () => {

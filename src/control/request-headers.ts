@@ -1,21 +1,19 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
+import type { Principal } from '../common/access.js';
 import { HttpErrors } from '../common/http.errors.js';
 import type { Json } from '../common/json.js';
 import { IDEMPOTENCY_KEY, type RequestKey } from './idempotency.js';
 import { MAX_WAIT_S, waitSeconds } from './wait.js';
 
-/** Who asks over HTTP: in open mode there is one caller only. */
-export const HTTP_CALLER = 'http';
-
 /**
  * What the header Idempotency-Key makes of a request to `path`, whose body counts as it was sent; null where there is none.
  * Throws VALIDATION_FAILED unless it is given once and has 1-255 printable characters.
  */
-export function requestKeyOf({ raw, body }: FastifyRequest, path: string): RequestKey | null {
+export function requestKeyOf({ raw, body }: FastifyRequest, path: string, caller: Principal): RequestKey | null {
   const key = idempotencyKeyOf(raw);
-  return key === null ? null : { caller: HTTP_CALLER, key, content: { path, body: body as Json } };
+  return key === null ? null : { caller: caller.id, key, content: { path, body: body as Json } };
 }
 
 function idempotencyKeyOf(raw: IncomingMessage): string | null {

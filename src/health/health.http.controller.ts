@@ -1,5 +1,6 @@
 import { Controller, Get, Header, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
+import { Public, RequireScope } from '../common/access.js';
 import { NAME, VERSION } from '../common/version.js';
 import type { Capabilities } from './capabilities.js';
 import { type Health, HealthService } from './health.service.js';
@@ -20,17 +21,20 @@ export class HealthHttpController {
   constructor(private readonly health: HealthService) {}
 
   @Get()
+  @Public()
   @Header('vary', 'Accept')
   root(): object {
     return { message: 'Signalbox is running', name: NAME, version: VERSION, links: LINKS };
   }
 
   @Get('health')
+  @Public()
   check(@Res({ passthrough: true }) reply: FastifyReply): Health {
     return this.answer(reply);
   }
 
   @Get('v1/capabilities')
+  @RequireScope('metrics:read')
   @Header('cache-control', 'no-store')
   capabilities(): Capabilities {
     return this.health.capabilities();
@@ -38,12 +42,14 @@ export class HealthHttpController {
 
   /** The process is alive; says nothing of what it depends on. */
   @Get('livez')
+  @Public()
   livez(): object {
     return { status: 'OK' };
   }
 
   /** Fit to be sent requests: broker and database are up. */
   @Get('readyz')
+  @Public()
   readyz(@Res({ passthrough: true }) reply: FastifyReply): object {
     return { status: this.answer(reply).status };
   }

@@ -1,4 +1,5 @@
 import { Body, Controller, Get, HttpCode, Post, Query, type StreamableFile } from '@nestjs/common';
+import { RequireScope } from '../common/access.js';
 import { streamedArray } from '../common/json-array.js';
 import type { Json } from '../common/json.js';
 import { ListMessagesDto } from './dto/list-messages.dto.js';
@@ -12,6 +13,7 @@ export class MessageHttpController {
   constructor(private readonly messages: MessageService) {}
 
   @Post('publish')
+  @RequireScope('mqtt:publish')
   @HttpCode(200)
   async publish(@Body() body: PublishDto): Promise<object> {
     const message = theMessage(body);
@@ -21,6 +23,7 @@ export class MessageHttpController {
   }
 
   @Get('messages')
+  @RequireScope('messages:read')
   async list(@Query() { limit, topic }: ListMessagesDto): Promise<StreamableFile> {
     return streamedArray(await this.messages.list(limit, topic ?? null));
   }

@@ -1,3 +1,5 @@
+import type { Principal } from '../common/access.js';
+
 /** A message as it came in from a client of the broker, or from our own `publish`. */
 export interface InboundMessage {
   readonly topic: string;
@@ -8,6 +10,8 @@ export interface InboundMessage {
   readonly replayed: boolean;
   /** The publishing client, or null for our own publishes and where the broker does not tell. */
   readonly clientId: string | null;
+  /** Who the publishing client is; BROKER where a broker elsewhere let it publish, or it is our own. */
+  readonly sender: Principal;
   /** Epoch milliseconds. */
   readonly receivedAt: number;
 }

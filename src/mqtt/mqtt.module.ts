@@ -2,6 +2,7 @@ import { type DynamicModule, Module, type ModuleMetadata, type Type } from '@nes
 import { BrokerConfig } from '../config/broker.config.js';
 import { MqttConfig } from '../config/mqtt.config.js';
 import { TopicConfig } from '../config/topic.config.js';
+import { ClientAccess } from './client-access.js';
 import { LastHeard } from './last-heard.js';
 import { MqttLink } from './link.js';
 import { MqttServer } from './mqtt.server.js';
@@ -14,6 +15,8 @@ export interface MqttModuleOptions {
   readonly retained: Type<RetainedStore>;
   /** The class that leases the sessions at an external broker; made likewise. */
   readonly seats: Type<SeatStore>;
+  /** The class that judges who may be a client of the embedded broker; a provider that `imports` bring. */
+  readonly access: Type<ClientAccess>;
   readonly imports?: NonNullable<ModuleMetadata['imports']>;
 }
 
@@ -24,26 +27,34 @@ async function openLink(
   topics: TopicConfig,
   retained: RetainedStore,
   seats: SeatStore,
+  access: ClientAccess,
 ): Promise<MqttLink> {
   if (broker.url !== null) {
     const { ExternalLink } = await import('./external/external.link.js');
     return new ExternalLink(broker, topics, seats);
   }
   const { EmbeddedLink } = await import('./embedded/embedded.link.js');
-  return new EmbeddedLink(mqtt, topics, retained);
+  return new EmbeddedLink(mqtt, topics, retained, access);
 }
 
 /**
  * All that knows MQTT. `mqtt/` knows no storage, so the application says once who keeps what:
  *
- *     imports: [MqttModule.register({ retained: RetainedRepository, seats: SeatRepository })]
+ *     imports: [
+ *       MqttModule.register({
+ *         retained: RetainedRepository,
+ *         seats: SeatRepository,
+ *         access: MqttAccess,
+ *         imports: [AccessModule],
+ *       }),
+ *     ]
  *     app.connectMicroservice({ strategy: app.get(MqttServer) }, { inheritAppConfig: true })
  *
  * Global: a feature injects {@link MqttPublisher} (or {@link MqttLink} for its state) without an import.
  */
 @Module({})
 export class MqttModule {
-  static register({ retained, seats, imports = [] }: MqttModuleOptions): DynamicModule {
+  static register({ retained, seats, access, imports = [] }: MqttModuleOptions): DynamicModule {
     return {
       module: MqttModule,
       global: true,
@@ -51,10 +62,11 @@ export class MqttModule {
       providers: [
         { provide: RetainedStore, useClass: retained },
         { provide: SeatStore, useClass: seats },
+        { provide: ClientAccess, useExisting: access },
         {
           provide: MqttLink,
           useFactory: openLink,
-          inject: [BrokerConfig, MqttConfig, TopicConfig, RetainedStore, SeatStore],
+          inject: [BrokerConfig, MqttConfig, TopicConfig, RetainedStore, SeatStore, ClientAccess],
         },
         LastHeard,
         MqttServer,

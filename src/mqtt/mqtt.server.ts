@@ -151,6 +151,7 @@ export class MqttServer extends Server implements OnModuleDestroy {
         retain: message.retain,
         replayed: message.replayed,
         clientId: message.clientId,
+        sender: message.sender,
         receivedAt: message.receivedAt,
         params,
         arrival: this.arrivals,

@@ -1,11 +1,14 @@
 import { applyDecorators, Catch, type RpcExceptionFilter, UseFilters } from '@nestjs/common';
 import { MessagePattern } from '@nestjs/microservices';
 import { type Observable, throwError } from 'rxjs';
+import type { Principal } from '../common/access.js';
 import { type DecodeRequest, decodeStrictly } from './envelope.js';
 import { MQTT_TRANSPORT } from './mqtt-transport.js';
 
 /** What is known of a request besides its data. `receivedAt` in epoch milliseconds; `size` is that of the payload in bytes. */
 export interface ServiceRequest {
+  /** Who asks. */
+  readonly caller: Principal;
   readonly topic: string;
   /** Null where no answer is wanted. A stock client of Nest makes a random one for each request. */
   readonly id: string | null;

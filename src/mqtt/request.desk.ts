@@ -80,7 +80,7 @@ export class RequestDesk {
   }
 
   private async serve(route: RequestRoute, message: InboundMessage, arrival: number): Promise<void> {
-    const { topic, payload, receivedAt, qos } = message;
+    const { topic, payload, receivedAt, qos, sender: caller } = message;
     const envelope = openEnvelope(payload, topic, route.decode);
     if (envelope instanceof BadEnvelope) {
       return this.refuse(message, envelope.id, envelope.error, 'malformed');
@@ -88,7 +88,15 @@ export class RequestDesk {
     const { id, data } = envelope;
     let reply: string | null;
     try {
-      const response = await route.handle(data, { topic, id, mayRepeat: qos > 0, payload, receivedAt, arrival });
+      const response = await route.handle(data, {
+        caller,
+        topic,
+        id,
+        mayRepeat: qos > 0,
+        payload,
+        receivedAt,
+        arrival,
+      });
       reply = id === null ? null : bounded(JSON.stringify({ id, response, isDisposed: true }));
     } catch (cause) {
       const error = toDomainError(cause);

@@ -1,7 +1,7 @@
 import { Controller, HttpCode, Post, Req } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyRequest } from 'fastify';
-import { CallingDevice, ForDevices } from '../common/basic-login.js';
+import { CallingDevice, ForDevices } from '../common/access.js';
 import { AS_BYTES } from '../common/raw-body.js';
 import { TopicConfig } from '../config/topic.config.js';
 import { readable } from './payload.js';

@@ -1,5 +1,6 @@
 import { Controller, Get, Query, Req, Res, type StreamableFile } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { RequireScope } from '../common/access.js';
 import { nextLink, type Page } from '../common/cursor.js';
 import { streamedArray } from '../common/json-array.js';
 import { ListRejectsDto } from './dto/list-rejects.dto.js';
@@ -14,11 +15,13 @@ export class SensorHttpController {
   constructor(private readonly sensors: SensorService) {}
 
   @Get('sensors')
+  @RequireScope('telemetry:read')
   async list(@Query() { limit, deviceId }: ListSensorsDto): Promise<StreamableFile> {
     return streamedArray(shown(await this.sensors.list(limit, deviceId ?? null)));
   }
 
   @Get('v1/rejects')
+  @RequireScope('telemetry:read')
   async listRejects(
     @Query() { deviceId, code, limit, cursor }: ListRejectsDto,
     @Req() request: FastifyRequest,

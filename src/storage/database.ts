@@ -19,7 +19,7 @@ export interface News {
   readonly detail: string;
 }
 
-export type NewsTopic = 'leases' | 'commands';
+export type NewsTopic = 'leases' | 'commands' | 'devices' | 'keys';
 
 export interface WriteOptions {
   /** Goes out with the commit. */

@@ -18,6 +18,11 @@ export interface Schema {
   commands: CommandTable;
   idempotency_keys: IdempotencyKeyTable;
   leases: LeaseTable;
+  device_tags: DeviceTagTable;
+  credentials: CredentialTable;
+  api_keys: ApiKeyTable;
+  sessions: SessionTable;
+  audit: AuditTable;
 }
 
 /** `log` gives the positions of readings and events; the next value is stored, never derived from what retention left. */
@@ -28,7 +33,7 @@ interface SequenceTable {
 
 /**
  * Primary key `id`. `online`, `session`: as the last `up/status` said (null: none has), at `status_at`; `last_seen`: any sign of
- * life; `polled_at`: the last time that it asked for commands over HTTP.
+ * life; `polled_at`: the last time that it asked for commands over HTTP. `version` rises with every change by a user (its ETag).
  */
 interface DeviceTable {
   id: string;
@@ -39,6 +44,59 @@ interface DeviceTable {
   status_at: number | null;
   last_seen: number | null;
   polled_at: number | null;
+  name: string | null;
+  type: string | null;
+  enabled: Generated<number>;
+  approved: Generated<number>;
+  version: Generated<number>;
+}
+
+/** Primary key (device_id, key). */
+interface DeviceTagTable {
+  device_id: string;
+  key: string;
+  value: string;
+}
+
+/** What devices log in with. Primary key `id`. `hash`: SHA-256 of the secret (common/secrets.ts); `expires_at` is set when a newer one takes over. */
+interface CredentialTable {
+  id: string;
+  device_id: string;
+  hash: string;
+  created_at: number;
+  expires_at: number | null;
+}
+
+/** Primary key `id`, the one in `sbx_<id>_<secret>`. `scopes`: JSON array; `tags`: JSON object or null (all devices). */
+interface ApiKeyTable {
+  id: string;
+  name: string;
+  scopes: string;
+  tags: string | null;
+  hash: string;
+  created_at: number;
+  created_by: string;
+  expires_at: number | null;
+}
+
+/** Sessions of the dashboard, each with a key. Primary key `hash`, of the secret in the cookie. */
+interface SessionTable {
+  hash: string;
+  key_id: string;
+  created_at: number;
+  expires_at: number;
+}
+
+/** Who changed what, without what was sent. Primary key `seq`. */
+interface AuditTable {
+  seq: Generated<number>;
+  id: string;
+  at: number;
+  actor: string;
+  action: string;
+  target: string;
+  ip: string | null;
+  request_id: string | null;
 }
 
 /** Primary key `position`; unique (device_id, ts, key). `key` is `<kind letter>:<key>`: `t` id-ts, `i` id, `s` seq, `h` hash, `u` unique. */

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { ANYONE } from '../../src/common/access.js';
 import { COMMAND_DEFAULTS } from '../../src/control/command.js';
 import { ControlService } from '../../src/control/control.service.js';
 import { MqttPublisher } from '../../src/mqtt/publisher.js';
@@ -180,7 +181,10 @@ describe('GET /v1/commands/{id}', () => {
     const service = first.app.get(ControlService);
     const commands = await Promise.all(
       Array.from({ length: 300 }, (_, i) =>
-        service.send({ ...COMMAND_DEFAULTS, deviceId: `device-${i % 3}`, type: 'X' }, { unseen: 'foreign' }),
+        service.send(
+          { ...COMMAND_DEFAULTS, deviceId: `device-${i % 3}`, type: 'X' },
+          { caller: ANYONE, unseen: 'foreign' },
+        ),
       ),
     );
     // At this moment all 300 are committed and on their way.

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ANYONE } from '../../src/common/access.js';
 import { COMMAND_DEFAULTS } from '../../src/control/command.js';
 import { ControlService } from '../../src/control/control.service.js';
 import { createTestApp, type TestApp } from '../support/app.js';
@@ -47,7 +48,7 @@ describe('POST /v1/devices/{deviceId}/commands', () => {
       error: null,
       lateResult: null,
       metadata: {},
-      history: [{ status: 'PENDING', at: TIME }],
+      history: [{ status: 'PENDING', at: TIME, by: 'anyone' }],
     });
     expect(Date.parse(body.expiresAt) - Date.parse(body.createdAt)).toBe(60_000);
     expect(await read(body.id)).toMatchObject({ id: body.id, deviceId });
@@ -248,7 +249,7 @@ describe('A device with a full queue', () => {
     const ask = async () => {
       while (next++ < 10_000) {
         try {
-          await within.send({ ...COMMAND_DEFAULTS, deviceId, type: 'X' });
+          await within.send({ ...COMMAND_DEFAULTS, deviceId, type: 'X' }, { caller: ANYONE });
           accepted++;
         } catch (error) {
           expect(error).toMatchObject({ code: 'QUEUE_FULL' });

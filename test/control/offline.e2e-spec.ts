@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { ANYONE } from '../../src/common/access.js';
 import { COMMAND_DEFAULTS } from '../../src/control/command.js';
 import { MqttPublisher } from '../../src/mqtt/publisher.js';
 import { RawClient } from '../mqtt/support/raw-client.js';
@@ -109,7 +110,7 @@ describe('A command to a device that is offline', () => {
     const publisher = first.signalbox.app.get(MqttPublisher);
     const spy = jest.spyOn(publisher, 'publish').mockRejectedValue(new Error('the broker is away'));
     const request = { ...COMMAND_DEFAULTS, deviceId: 'fan', type: 'TURN_ON' };
-    const { command: foreign } = await first.control.send(request, { unseen: 'foreign' });
+    const { command: foreign } = await first.control.send(request, { caller: ANYONE, unseen: 'foreign' });
     await first.until(foreign.id, 'it was tried', ({ attempts }) => attempts === 1);
     spy.mockRestore();
     await first.close();

@@ -20,7 +20,7 @@ afterAll(() => rig.close());
 async function stored(maxAttempts = 3): Promise<Command> {
   const deviceId = newId();
   const request = { ...COMMAND_DEFAULTS, deviceId, type: 'X', maxAttempts, ttlMs: 3_600_000 };
-  const command = newCommand(request, newId(), 'native', Date.now());
+  const command = newCommand(request, newId(), 'native', Date.now(), 'anyone');
   const device = rig.signalbox.app.get(DeviceService).registration(deviceId, 'native', command.createdAt);
   expect(await commands.create(command, device, null)).not.toBeNull();
   return (await commands.find(command.id))!;

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { ANYONE } from '../../src/common/access.js';
 import { CommandJournal } from '../../src/control/command.journal.js';
 import { CommandRepository } from '../../src/control/command.repository.js';
 import type { ControlService } from '../../src/control/control.service.js';
@@ -109,7 +110,7 @@ describe('A cancel', () => {
     const spy = jest.spyOn(commands, 'isSuperseded').mockImplementation(async (command) => {
       const is = await isSuperseded(command);
       void journal.enter(command.id, () => null);
-      setImmediate(() => cancels.push(rig.control.cancel(command.id, 'test')));
+      setImmediate(() => cancels.push(rig.control.cancel(command.id, ANYONE)));
       return is;
     });
     const device = await rig.device(rig.name());

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ANYONE } from '../../src/common/access.js';
 import { RawClient } from '../mqtt/support/raw-client.js';
 import { eventually } from '../support/eventually.js';
 import { Rig } from './support/rig.js';
@@ -34,7 +35,7 @@ describe('A device with a stored session that comes back without having acknowle
       await rig.status(id, 'EXPIRED');
     },
     'asked to be cancelled': async (id: string) => {
-      await rig.control.cancel(id, 'test');
+      await rig.control.cancel(id, ANYONE);
     },
     superseded: async (_: string, deviceId: string) => {
       await rig.create(deviceId, { coalesceKey: 'k', order: 'fifo' });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ANYONE } from '../../src/common/access.js';
 import { newId } from '../../src/common/ids.js';
 import { TopicConfig } from '../../src/config/topic.config.js';
 import { COMMAND_DEFAULTS } from '../../src/control/command.js';
@@ -9,6 +10,7 @@ import { CommandSender } from '../../src/control/command.sender.js';
 import { CommandWaiter } from '../../src/control/command.waiter.js';
 import { CommandWire } from '../../src/control/command.wire.js';
 import { ControlService } from '../../src/control/control.service.js';
+import { RegistryService } from '../../src/device/registry.service.js';
 import { DeviceService } from '../../src/device/device.service.js';
 import { MqttLink } from '../../src/mqtt/link.js';
 import { MqttPublisher } from '../../src/mqtt/publisher.js';
@@ -68,7 +70,16 @@ function secondService({ app, database }: TestApp): { readonly replica: ControlS
   const sender = new CommandSender(commands, journal, devices, wire, app.get(MqttPublisher), link);
   const dispatcher = new CommandDispatcher(commands, journal, sender, devices, link);
   const waiter = new CommandWaiter(commands, journal, database);
-  const replica = new ControlService(commands, journal, dispatcher, sender, waiter, wire, devices);
+  const replica = new ControlService(
+    commands,
+    journal,
+    dispatcher,
+    sender,
+    waiter,
+    wire,
+    devices,
+    app.get(RegistryService),
+  );
   return { replica, stop: () => dispatcher.onModuleDestroy() };
 }
 
@@ -220,7 +231,7 @@ describe('An idempotencyKey', () => {
           : (
               await second.replica.send(
                 { ...COMMAND_DEFAULTS, ...request },
-                { key: { caller: 'services', key: idempotencyKey, content: request } },
+                { caller: ANYONE, key: { caller: 'services:anyone', key: idempotencyKey, content: request } },
               )
             ).command.id,
       ),

@@ -1,3 +1,4 @@
+import { ANYONE, type Principal } from '../../common/access.js';
 import { matchesFilter } from '../../common/topic.js';
 import type { AedesClient } from './aedes-client.js';
 import type { FrameGuard } from './frame.guard.js';
@@ -18,6 +19,8 @@ export class Connection {
   readonly filters = new Map<string, 0 | 1 | 2>();
   /** Ids of QoS 2 publishes that are with their handlers [MQTT-4.3.3-2]. */
   readonly qos2InFlight = new Set<number>();
+  /** Who the client is; said once, when it is let in. */
+  principal: Principal = ANYONE;
   /** The broker's number of the message that was forwarded last. */
   lastForwarded = 0;
   private slots: Slot[] = [];

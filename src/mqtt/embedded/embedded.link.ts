@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Client, ConnectPacket, PublishPacket, SubscribePacket, UnsubscribePacket } from 'aedes';
 import { MqttConfig } from '../../config/mqtt.config.js';
 import { TopicConfig } from '../../config/topic.config.js';
+import { type AdmittedClient, ClientAccess } from '../client-access.js';
 import { type Delivery, type LinkCapabilities, type LinkCounters, type LinkStatus, MqttLink } from '../link.js';
 import type { OutboundMessage } from '../message.js';
 import { MqttErrors } from '../mqtt.errors.js';
@@ -34,6 +35,8 @@ const REFUSED = 0x80;
 
 /** The packets of a client that are looked at before aedes gets them. */
 type Watched = SubscribePacket | UnsubscribePacket | { readonly cmd: 'puback'; readonly messageId: number };
+
+type Admitted = (error: Error | null, success: boolean) => void;
 
 const CAPABILITIES: LinkCapabilities = {
   kind: 'embedded',
@@ -71,6 +74,7 @@ export class EmbeddedLink extends MqttLink {
     private readonly config: MqttConfig,
     private readonly topics: TopicConfig,
     store: RetainedStore,
+    private readonly access: ClientAccess,
   ) {
     super();
     const connectionOf = (client: Client): Connection | undefined => this.connections.get(client);
@@ -227,7 +231,7 @@ export class EmbeddedLink extends MqttLink {
     }
   }
 
-  private admit(client: Client, packet: ConnectPacket, done: (error: Error | null, success: boolean) => void): void {
+  private admit(client: Client, packet: ConnectPacket, done: Admitted): void {
     const connection = this.connections.get(client);
     if (!connection || client.closed) return done(new Error('closed before its CONNECT was read'), false);
     this.pending.delete(connection.guard);
@@ -247,12 +251,37 @@ export class EmbeddedLink extends MqttLink {
     // The guard keeps the time; aedes would count while frames wait for our handlers.
     packet.keepalive = 0;
     this.entering.add(connection.guard);
-    void this.letIn(client, packet.clientId, () => done(null, true));
+    void this.letIn(connection, packet, done);
   }
 
-  private async letIn(client: Client, id: string, letIn: () => void): Promise<void> {
-    await this.broker.takeId(id, client);
-    if (!client.closed) letIn();
+  private async letIn(connection: Connection, packet: ConnectPacket, done: Admitted): Promise<void> {
+    const { client, guard } = connection;
+    const admitted = await this.logIn(connection, packet);
+    if (client.closed) return;
+    if (typeof admitted === 'number') {
+      guard.refuse(admitted);
+      return done(new Error('the login is refused'), false);
+    }
+    connection.principal = admitted.principal;
+    await this.broker.takeId(packet.clientId, client);
+    if (!client.closed) done(null, true);
+  }
+
+  /** The client, or the CONNACK return code that refuses it (MQTT 3.1.1, table 3.1). */
+  private async logIn({ address }: Connection, packet: ConnectPacket): Promise<AdmittedClient | 3 | 5> {
+    const { clientId, username = null, password = null } = packet;
+    const ip = address.slice(0, address.lastIndexOf(':'));
+    try {
+      const login = { clientId, username, password, address: ip, certificateName: null };
+      return (await this.access.logIn(login)) ?? 5;
+    } catch (error) {
+      this.audit.note('refused.login', 'login not possible', () => ({
+        detail: String(error),
+        client: clientId,
+        address,
+      }));
+      return 3;
+    }
   }
 
   private onReady(client: AedesClient): void {

@@ -1,6 +1,7 @@
 import type { Client, PublishPacket } from 'aedes';
 import { matchesFilter } from '../../common/topic.js';
 import { Holding } from '../holding.js';
+import { BROKER } from '../../common/access.js';
 import type { Delivery } from '../link.js';
 import type { InboundMessage } from '../message.js';
 import { MqttErrors } from '../mqtt.errors.js';
@@ -158,6 +159,7 @@ class Publish implements Delivery, Slot {
       retain: packet.retain,
       replayed: false,
       clientId,
+      sender: connection?.principal ?? BROKER,
       receivedAt: Date.now(),
     };
   }

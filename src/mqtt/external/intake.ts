@@ -1,3 +1,4 @@
+import { BROKER } from '../../common/access.js';
 import type { IPublishPacket, MqttClient } from 'mqtt';
 import type { Delivery } from '../link.js';
 import type { InboundMessage } from '../message.js';
@@ -211,6 +212,7 @@ class Held implements Delivery {
       retain: retain && !replayed,
       replayed,
       clientId: null,
+      sender: BROKER,
       receivedAt: Date.now(),
     };
   }

@@ -8,6 +8,8 @@ import { TopicTemplate } from '../../../src/common/topic.js';
 import { BrokerConfig } from '../../../src/config/broker.config.js';
 import { MqttConfig } from '../../../src/config/mqtt.config.js';
 import { TopicConfig } from '../../../src/config/topic.config.js';
+import { ANYONE } from '../../../src/common/access.js';
+import { type AdmittedClient, ClientAccess } from '../../../src/mqtt/client-access.js';
 import { MqttLink } from '../../../src/mqtt/link.js';
 import type { TopicMessage } from '../../../src/mqtt/message.js';
 import { MqttModule } from '../../../src/mqtt/mqtt.module.js';
@@ -134,6 +136,19 @@ const BROKER_DEFAULTS: Partial<BrokerConfig> = {
   services: 'auto',
 };
 
+/** Open mode. */
+class EveryoneAccess extends ClientAccess {
+  override readonly required = false;
+
+  override async logIn(): Promise<AdmittedClient> {
+    return { principal: ANYONE, credentialId: null, expiresAt: null };
+  }
+
+  override onRevoked(): () => void {
+    return () => {};
+  }
+}
+
 function topicConfig(): TopicConfig {
   const deviceTopics = [
     { telemetry: new TopicTemplate('poc/{deviceId}/sensor'), command: new TopicTemplate('poc/{deviceId}/control') },
@@ -156,6 +171,7 @@ export async function startBox(options: BoxOptions = {}): Promise<Box> {
   const warn = (warning: unknown): number => warnings.push(warning as Warning);
   const logger: LoggerService = { log: ignore, error: ignore, warn };
   const settings = [
+    EveryoneAccess,
     { provide: MqttConfig, useValue: config },
     { provide: BrokerConfig, useValue: Object.assign(new BrokerConfig(), BROKER_DEFAULTS, broker) },
     { provide: TopicConfig, useValue: topicConfig() },
@@ -164,7 +180,12 @@ export async function startBox(options: BoxOptions = {}): Promise<Box> {
   class SettingsModule {}
   @Module({
     imports: [
-      MqttModule.register({ retained: MemoryRetainedStore, seats: MemorySeatStore, imports: [SettingsModule] }),
+      MqttModule.register({
+        retained: MemoryRetainedStore,
+        seats: MemorySeatStore,
+        access: EveryoneAccess,
+        imports: [SettingsModule],
+      }),
     ],
     controllers: [TelemetryController, PresenceController, ...(options.controllers ?? [])],
     // As in the application: a global filter that is made for HTTP must not take the errors of message handlers.

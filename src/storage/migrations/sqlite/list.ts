@@ -3,6 +3,7 @@ import { telemetry } from './0001-telemetry.js';
 import { commands } from './0002-commands.js';
 import { replicas } from './0003-replicas.js';
 import { commandFates } from './0004-command-fates.js';
+import { access } from './0005-access.js';
 
 /** All migrations of the SQLite file in their order; the last one's version is what this program reads and writes. */
-export const migrations: readonly Migration[] = [telemetry, commands, replicas, commandFates];
+export const migrations: readonly Migration[] = [telemetry, commands, replicas, commandFates, access];

@@ -1,0 +1,98 @@
+import { Injectable } from '@nestjs/common';
+import { type Principal, sees } from '../common/access.js';
+import { DeviceErrors } from '../common/device.errors.js';
+import { isDeviceId } from '../common/ids.js';
+import { isHashOf, NO_HASH } from '../common/secrets.js';
+import { AccessMode } from '../config/access.mode.js';
+import { type RegisteredDevice, RegistryRepository } from './registry.repository.js';
+
+/** That a device has logged in, and with what. `expiresAt` in epoch milliseconds; null: until it is revoked. */
+export interface DeviceLogin {
+  readonly deviceId: string;
+  /** Null where it was a certificate. */
+  readonly credentialId: string | null;
+  readonly expiresAt: number | null;
+}
+
+/** What has ended: all logins of a device, or those with one of its credentials. */
+export interface Revocation {
+  readonly deviceId: string;
+  /** Null: all of them. */
+  readonly credentialId: string | null;
+}
+
+/** Which devices there are, what they may log in with, and who sees them. Knows nothing of MQTT. */
+@Injectable()
+export class RegistryService {
+  private readonly revocations = new Set<(revocation: Revocation) => void>();
+
+  constructor(
+    private readonly devices: RegistryRepository,
+    private readonly mode: AccessMode,
+  ) {}
+
+  /** True where the device is none of those that the caller may know of. Without limits that is nobody's. */
+  async hides(caller: Principal, deviceId: string): Promise<boolean> {
+    return caller.tags !== null && !sees(caller, await this.devices.tagsOf(deviceId));
+  }
+
+  /** Throws DEVICE_UNKNOWN where the device is hidden from the caller; one that does not exist is hidden from those with limits only. */
+  async requireVisible(caller: Principal, deviceId: string): Promise<void> {
+    if (await this.hides(caller, deviceId)) throw unknown();
+  }
+
+  /**
+   * The device that the caller wants to send a command to, or null where it was never seen and registration is open. Throws
+   * DEVICE_UNKNOWN, DEVICE_PENDING, DEVICE_DISABLED.
+   */
+  async requireCommandable(caller: Principal, deviceId: string): Promise<RegisteredDevice | null> {
+    await this.requireVisible(caller, deviceId);
+    const device = await this.devices.find(deviceId);
+    if (!device && this.mode.registration !== 'open') throw unknown();
+    if (device?.approved === false) throw DeviceErrors.DEVICE_PENDING('Approve the device first.');
+    if (device?.enabled === false) throw DeviceErrors.DEVICE_DISABLED('Enable the device first.');
+    return device;
+  }
+
+  /**
+   * The login of a device with a credential, or null where that is refused, for whatever reason; it takes as long for a wrong
+   * secret as for a device that does not exist. Rejects with STORAGE_UNAVAILABLE.
+   */
+  async logIn(deviceId: string, secret: string | Uint8Array): Promise<DeviceLogin | null> {
+    const known = isDeviceId(deviceId);
+    const [device, kept] = await Promise.all([
+      this.devices.find(known ? deviceId : '-'),
+      this.devices.credentialsOf(known ? deviceId : '-'),
+    ]);
+    const now = Date.now();
+    const valid = kept.filter(({ expiresAt }) => expiresAt === null || expiresAt > now);
+    // As many comparisons for everybody: at most two are valid.
+    const [first, second] = [valid[0]?.hash ?? NO_HASH, valid[1]?.hash ?? NO_HASH].map((hash) =>
+      isHashOf(hash, secret),
+    );
+    const credential = first ? valid[0] : second ? valid[1] : undefined;
+    if (!credential || !device?.enabled || !device.approved) return null;
+    return { deviceId, credentialId: credential.id, expiresAt: credential.expiresAt };
+  }
+
+  /** The login of a device whose certificate was verified, or null where the device may not log in. Rejects with STORAGE_UNAVAILABLE. */
+  async logInByCertificate(deviceId: string): Promise<DeviceLogin | null> {
+    const device = isDeviceId(deviceId) ? await this.devices.find(deviceId) : null;
+    return device?.enabled && device.approved ? { deviceId, credentialId: null, expiresAt: null } : null;
+  }
+
+  /** True where a device has this id. */
+  async isRegistered(deviceId: string): Promise<boolean> {
+    return isDeviceId(deviceId) && (await this.devices.find(deviceId)) !== null;
+  }
+
+  /** Calls back when logins have ended, after the commit. The listener must not throw. Returns what ends it. */
+  onRevoked(listener: (revocation: Revocation) => void): () => void {
+    this.revocations.add(listener);
+    return () => void this.revocations.delete(listener);
+  }
+}
+
+function unknown(): Error {
+  return DeviceErrors.DEVICE_UNKNOWN('There is no device with this id.');
+}
