@@ -4,6 +4,7 @@ import { DeviceErrors } from '../common/device.errors.js';
 import { isDeviceId } from '../common/ids.js';
 import { isHashOf, NO_HASH } from '../common/secrets.js';
 import { AccessMode } from '../config/access.mode.js';
+import type { RegistryFollower } from './registry.follower.js';
 import { type RegisteredDevice, RegistryRepository } from './registry.repository.js';
 
 /** That a device has logged in, and with what. `expiresAt` in epoch milliseconds; null: until it is revoked. */
@@ -25,6 +26,7 @@ export interface Revocation {
 @Injectable()
 export class RegistryService {
   private readonly revocations = new Set<(revocation: Revocation) => void>();
+  private readonly followers = new Set<RegistryFollower>();
 
   constructor(
     private readonly devices: RegistryRepository,
@@ -90,6 +92,12 @@ export class RegistryService {
   onRevoked(listener: (revocation: Revocation) => void): () => void {
     this.revocations.add(listener);
     return () => void this.revocations.delete(listener);
+  }
+
+  /** From now on the follower hears of changes to what devices may log in with. Returns what ends it. */
+  follow(follower: RegistryFollower): () => void {
+    this.followers.add(follower);
+    return () => void this.followers.delete(follower);
   }
 }
 
