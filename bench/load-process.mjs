@@ -62,6 +62,8 @@ import { fileURLToPath } from 'node:url';
  * @property {number} [devices] over all connections; one per connection where missing
  * @property {number} [rate] messages per second, open loop; closed loop where missing
  * @property {'flat' | 'envelope'} [form]
+ * @property {string} [name] before the numbers of its devices; a new one where missing
+ * @property {string} [password] of all devices; they do not log in where missing
  */
 
 /**

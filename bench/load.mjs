@@ -21,6 +21,7 @@ const { values: options } = parseArgs({
     warmup: { type: 'string', default: '2' },
     seconds: { type: 'string', default: '10' },
     name: { type: 'string', default: `load-${process.pid}` },
+    password: { type: 'string' },
     'topic-prefix': { type: 'string', default: 'devices' },
   },
 });
@@ -88,7 +89,13 @@ function releaseByRate(/** @type {number} */ now) {
 async function run() {
   await Promise.all(
     connections.map((connection, c) =>
-      connection.open({ port, clientId: deviceId(c), keepalive: 600, onFailure: fail }),
+      connection.open({
+        port,
+        clientId: deviceId(c),
+        keepalive: 600,
+        password: options.password ?? null,
+        onFailure: fail,
+      }),
     ),
   );
   startedAt = performance.now();

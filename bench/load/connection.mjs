@@ -55,10 +55,10 @@ export class Connection {
 
   /**
    * Resolves after CONNACK 0; rejects on any other answer. Later failures go to `onFailure`.
-   * @param {{ port: number, clientId: string, keepalive: number, onFailure: (error: Error) => void }} options
+   * @param {{ port: number, clientId: string, keepalive: number, password: string | null, onFailure: (error: Error) => void }} options
    * @returns {Promise<void>}
    */
-  open({ port, clientId, keepalive, onFailure }) {
+  open({ port, clientId, keepalive, password, onFailure }) {
     return new Promise((resolve, reject) => {
       const connack = () => resolve();
       const fail = (/** @type {Error} */ error) => {
@@ -83,7 +83,7 @@ export class Connection {
       });
       this.#socket.on('error', fail);
       this.#socket.on('close', () => fail(new Error(`${clientId}: the broker closed the connection`)));
-      this.#socket.write(connectPacket(clientId, keepalive));
+      this.#socket.write(connectPacket(clientId, keepalive, password));
     });
   }
 

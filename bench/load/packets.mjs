@@ -15,17 +15,20 @@ const FIRST_SEQ = 10 ** (SEQ_DIGITS - 1);
  * @property {Uint32Array} tsAt where the digits of its `ts` begin; empty for flat readings
  */
 
-/** CONNECT of MQTT 3.1.1 with a clean session, no will, no credentials [MQTT-3.1]. */
-export function connectPacket(/** @type {string} */ clientId, /** @type {number} */ keepalive) {
-  const id = Buffer.from(clientId);
-  const body = Buffer.alloc(12 + id.length);
-  body.writeUInt16BE(4, 0);
-  body.write('MQTT', 2);
-  body[6] = 4;
-  body[7] = 0x02;
-  body.writeUInt16BE(keepalive, 8);
-  body.writeUInt16BE(id.length, 10);
-  id.copy(body, 12);
+/** CONNECT of MQTT 3.1.1 with a clean session and no will [MQTT-3.1]; with a password its user name is the client id. */
+export function connectPacket(
+  /** @type {string} */ clientId,
+  /** @type {number} */ keepalive,
+  /** @type {string | null} */ password = null,
+) {
+  const head = Buffer.alloc(10);
+  head.writeUInt16BE(4, 0);
+  head.write('MQTT', 2);
+  head[6] = 4;
+  head[7] = password === null ? 0x02 : 0xc2;
+  head.writeUInt16BE(keepalive, 8);
+  const texts = password === null ? [clientId] : [clientId, clientId, password];
+  const body = Buffer.concat([head, ...texts.map(field)]);
   return Buffer.concat([Buffer.from([0x10, ...remainingLength(body.length)]), body]);
 }
 
@@ -110,6 +113,14 @@ function writeDigits(
     bytes[i] = 48 + (value % 10);
     value = Math.floor(value / 10);
   }
+}
+
+/** [MQTT-1.5.3] */
+function field(/** @type {string} */ text) {
+  const bytes = Buffer.from(text);
+  const length = Buffer.alloc(2);
+  length.writeUInt16BE(bytes.length);
+  return Buffer.concat([length, bytes]);
 }
 
 /** [MQTT-2.2.3] */
