@@ -8,6 +8,7 @@ import { row } from './bench.mjs';
 import { machineFacts } from './machine.mjs';
 import { p1 } from './measure/p1.mjs';
 import { p10 } from './measure/p10.mjs';
+import { p12 } from './measure/p12.mjs';
 import { p1b } from './measure/p1b.mjs';
 import { p2 } from './measure/p2.mjs';
 import { p3 } from './measure/p3.mjs';
@@ -22,7 +23,7 @@ import { postgresPath } from './target/postgres.mjs';
 import { profileInto } from './target/signalbox.mjs';
 
 /** In this order: P4 takes its rate from P1. */
-const MEASURES = [p1, p1b, p2, p3, p4, p6, p7, p9, p9b, p10];
+const MEASURES = [p1, p1b, p2, p3, p4, p6, p7, p9, p9b, p10, p12];
 
 const USAGE = `npm run bench -- [options]
   --only P1,P4     these measures (${MEASURES.map(({ id }) => id).join(', ')})
