@@ -167,13 +167,13 @@ describe('loadConfig', () => {
       MQTT_FOO: 'x',
       HTTP_PROXY: 'x',
       PATH: 'x',
-      MQTT_WS_ORIGINS: 'x',
+      WEBHOOK_ALLOW: 'x',
     });
     expect(warnings.toSorted()).toEqual([
       'HTPP_PORT is no setting of Signalbox and is ignored; did you mean HTTP_PORT?',
       'MQTT_FOO is no setting of Signalbox and is ignored',
       'MQTT_PROT is no setting of Signalbox and is ignored; did you mean MQTT_PORT?',
-      'MQTT_WS_ORIGINS has no effect in this version',
+      'WEBHOOK_ALLOW has no effect in this version',
     ]);
   });
 

@@ -8,18 +8,22 @@ import { AccessMode } from './access.mode.js';
 import { BrokerConfig } from './broker.config.js';
 import { ConfigError, type ConfigProblem } from './config.error.js';
 import { HttpConfig } from './http.config.js';
+import { certificateWarnings } from './listener.rules.js';
 import { LogConfig } from './log.config.js';
 import { MqttConfig } from './mqtt.config.js';
 import { RetentionConfig } from './retention.config.js';
 import { crossProblems, UNAVAILABLE, WITHOUT_EFFECT } from './rules.js';
 import { type SettingSpec, settingsOf } from './setting.decorator.js';
 import { StorageConfig } from './storage.config.js';
+import { TlsConfig, WebSocketConfig } from './tls.config.js';
 import { TopicConfig } from './topic.config.js';
 
 /** The classes that are injected, in the order in which their settings are documented. */
 export const CONFIG_CLASSES = [
   HttpConfig,
   MqttConfig,
+  TlsConfig,
+  WebSocketConfig,
   BrokerConfig,
   TopicConfig,
   StorageConfig,
@@ -45,9 +49,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
  */
 export function loadConfig(environment: Environment = process.env, directory = process.cwd()): LoadedConfig {
   const problems: ConfigProblem[] = [];
-  const files = ['.env', '.env.local'].map((name) => readEnvFile(join(directory, name)));
-  const values: Environment = { ...files[0], ...files[1], ...environment };
-
+  const values = valuesOf(environment, directory);
   const instances = new Map<ConfigClass, object>();
   for (const type of CONFIG_CLASSES) instances.set(type, build(type, values, problems));
   for (const [variable, detail] of Object.entries(UNAVAILABLE)) {
@@ -59,7 +61,25 @@ export function loadConfig(environment: Environment = process.env, directory = p
   problems.push(...crossProblems(get, isWrong));
   if (problems.length > 0) throw new ConfigError(problems);
   const mode = AccessMode.of(get(AccessConfig), get(HttpConfig), get(MqttConfig), get(BrokerConfig).url === null);
-  return { get, mode, warnings: [...withoutEffect(values), ...misspelt(values)] };
+  const warnings = [...certificateWarnings(get(TlsConfig)), ...withoutEffect(values), ...misspelt(values)];
+  return { get, mode, warnings };
+}
+
+/** Reads and checks the settings of one class alone, for commands that need no others. Throws {@link ConfigError}. */
+export function loadPart<T extends ConfigClass>(
+  type: T,
+  environment: Environment = process.env,
+  directory = process.cwd(),
+): InstanceType<T> {
+  const problems: ConfigProblem[] = [];
+  const instance = build(type, valuesOf(environment, directory), problems);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return instance as InstanceType<T>;
+}
+
+function valuesOf(environment: Environment, directory: string): Environment {
+  const files = ['.env', '.env.local'].map((name) => readEnvFile(join(directory, name)));
+  return { ...files[0], ...files[1], ...environment };
 }
 
 function readEnvFile(path: string): Environment {

@@ -2,29 +2,22 @@ import { AccessConfig } from './access.config.js';
 import { BrokerConfig } from './broker.config.js';
 import type { ConfigProblem } from './config.error.js';
 import { HttpConfig } from './http.config.js';
+import { embeddedListenerProblems, pairProblems, portProblems } from './listener.rules.js';
 import type { LoadedConfig } from './load-config.js';
 import { isLocal, isLoopback } from './loopback.js';
 import { MqttConfig } from './mqtt.config.js';
+import { TlsConfig, WebSocketConfig } from './tls.config.js';
 import { TopicConfig } from './topic.config.js';
 
 const OPEN =
   'must be on loopback (127.0.0.1, ::1 or localhost) with ACCESS=open: nobody may be let in from a network unasked';
 const ELSEWHERE = 'must be an address of this machine; to use a broker elsewhere set MQTT_URL';
-const TLS = 'TLS listeners are not part of this version: it runs on loopback only';
 
 /** Settings that Signalbox knows but cannot honour yet: refused, because ignoring one would be a lie. */
-export const UNAVAILABLE: Readonly<Record<string, string>> = {
-  HTTP_TLS_CERT: TLS,
-  HTTP_TLS_KEY: TLS,
-  MQTT_TLS_PORT: TLS,
-  MQTT_TLS_CERT: TLS,
-  MQTT_TLS_KEY: TLS,
-  MQTT_TLS_CA: TLS,
-  MQTT_WS_PORT: 'MQTT over WebSocket is not part of this version',
-};
+export const UNAVAILABLE: Readonly<Record<string, string>> = {};
 
 /** Settings of parts that do not exist yet and whose absence changes nothing that does. Set, they are warned about. */
-export const WITHOUT_EFFECT: readonly string[] = ['MQTT_WS_ORIGINS', 'WEBHOOK_ALLOW', 'RETENTION_ROLLUPS'];
+export const WITHOUT_EFFECT: readonly string[] = ['WEBHOOK_ALLOW', 'RETENTION_ROLLUPS'];
 
 /** What is wrong with settings that could be read by themselves; `isWrong` tells of a variable that could not. */
 export function crossProblems(get: LoadedConfig['get'], isWrong: (variable: string) => boolean): ConfigProblem[] {
@@ -44,10 +37,21 @@ export function crossProblems(get: LoadedConfig['get'], isWrong: (variable: stri
       ? []
       : [{ variable: 'MQTT_HOST', detail: OPEN }],
   );
-  check(['HTTP_PORT', 'MQTT_PORT'], () =>
-    http.port !== 0 && http.port === mqtt.port
-      ? [{ variable: 'MQTT_PORT', detail: 'is the same as HTTP_PORT; the two listeners need a port each' }]
-      : [],
+  const tls = get(TlsConfig);
+  const webSocket = get(WebSocketConfig);
+  check(['HTTP_PORT', 'MQTT_PORT', 'MQTT_TLS_PORT', 'MQTT_WS_PORT'], () =>
+    portProblems({
+      HTTP_PORT: http.port,
+      MQTT_PORT: mqtt.port,
+      MQTT_TLS_PORT: tls.mqttPort,
+      MQTT_WS_PORT: webSocket.port,
+    }),
+  );
+  check(['HTTP_TLS_CERT', 'HTTP_TLS_KEY'], () => pairProblems('HTTP', tls.httpCert, tls.httpKey));
+  check(['MQTT_TLS_CERT', 'MQTT_TLS_KEY'], () => pairProblems('MQTT', tls.mqttCert, tls.mqttKey));
+  check(
+    ['MQTT_URL', 'MQTT_TLS_PORT', 'MQTT_TLS_CERT', 'MQTT_TLS_KEY', 'MQTT_TLS_CA', 'MQTT_WS_PORT', 'MQTT_WS_ORIGINS'],
+    () => embeddedListenerProblems(tls, webSocket, get(BrokerConfig).url !== null),
   );
   check(['TOPIC_PREFIX', 'DEVICE_TOPICS'], () => insideNative(get(TopicConfig)));
   check(['MQTT_URL', 'MQTT_CA', 'MQTT_CERT', 'MQTT_KEY'], () => tlsProblems(get(BrokerConfig)));
