@@ -5,6 +5,7 @@ import { BrokerConfig } from './config/broker.config.js';
 import type { LoadedConfig } from './config/load-config.js';
 import { LogConfig } from './config/log.config.js';
 import { StorageConfig } from './config/storage.config.js';
+import { TlsConfig } from './config/tls.config.js';
 import { TopicConfig } from './config/topic.config.js';
 import { MqttLink } from './mqtt/link.js';
 
@@ -13,13 +14,16 @@ const RECOMMENDED_NODE = 22;
 /** Tells where everything is and what to try first: as text for people, as one record where the log is JSON. No secret is in it. */
 export function announce(app: NestFastifyApplication, config: LoadedConfig): void {
   const logger = new Logger('Signalbox');
-  const http = httpUrl(app);
+  const http = httpUrl(app, config);
   const broker = config.get(BrokerConfig);
-  const mqtt = publicUrl(app.get(MqttLink).urls[0] ?? '');
+  const [mqtt = '', ...more] = app.get(MqttLink).urls.map(publicUrl);
+  // Such as mqtts and wss, by their scheme.
+  const others = Object.fromEntries(more.map((url) => [url.slice(0, url.indexOf(':')), url]));
   const facts = {
     mode: `${broker.url ? 'external' : 'embedded'} broker, ${config.get(StorageConfig).databaseUrl ? 'PostgreSQL' : 'SQLite'}`,
     http,
     mqtt,
+    ...others,
     ...whereDataIs(config.get(StorageConfig)),
     access: broker.url
       ? 'open: HTTP on this machine only, no keys; MQTT as the broker lets clients in'
@@ -42,6 +46,7 @@ export function announce(app: NestFastifyApplication, config: LoadedConfig): voi
     `  Mode     ${facts.mode}`,
     `  HTTP     ${facts.http}`,
     `  MQTT     ${facts.mqtt}`,
+    ...Object.entries(others).map(([scheme, url]) => `  ${scheme.toUpperCase().padEnd(9)}${url}`),
     `  Data     ${facts.database ?? facts.dataDir}`,
     `  Access   ${facts.access}`,
     '',
@@ -65,10 +70,11 @@ function publicUrl(text: string): string {
   return `${protocol}//${host}${pathname === '/' ? '' : pathname}`;
 }
 
-function httpUrl(app: NestFastifyApplication): string {
+function httpUrl(app: NestFastifyApplication, config: LoadedConfig): string {
   const address = app.getHttpServer().address();
   if (address === null || typeof address === 'string') throw new Error('the HTTP server has no address');
-  return `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
+  const scheme = config.get(TlsConfig).http ? 'https' : 'http';
+  return `${scheme}://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
 }
 
 /** `mqtt`: null where the broker wants a login. */

@@ -1,14 +1,17 @@
-import http from 'node:http';
+import type { ServerOptions } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Server } from 'node:tls';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { CertificateFiles } from './common/certificate-files.js';
 import type { DomainError } from './common/errors.js';
 import { HttpErrors } from './common/http.errors.js';
 import type { HttpRefusals } from './common/http-refusals.js';
 import { newId } from './common/ids.js';
 import { parseJson } from './common/json.js';
-import { PROBLEM_JSON, problemBytes, sendProblem, toDomainError } from './common/problem.js';
+import { sendProblem, toDomainError } from './common/problem.js';
 import { isAsBytes } from './common/raw-body.js';
+import { endWithProblem } from './common/socket-problem.js';
 
 /** Limits of the HTTP listener. Sizes in bytes, times in milliseconds. */
 export interface HttpLimits {
@@ -36,20 +39,27 @@ export const HTTP_LIMITS: HttpLimits = {
 
 /**
  * Fastify with the limits of docs/api.md and strict JSON. What fails before a route is reached is answered with a problem
- * document as well.
+ * document as well. With `certificates` it speaks HTTPS instead of HTTP, always with those that are in the files now.
  */
-export function createHttpAdapter(refusals: HttpRefusals, limits: HttpLimits = HTTP_LIMITS): FastifyAdapter {
+export function createHttpAdapter(
+  refusals: HttpRefusals,
+  limits: HttpLimits = HTTP_LIMITS,
+  certificates: CertificateFiles | null = null,
+): FastifyAdapter {
+  const serverOptions: ServerOptions = {
+    headersTimeout: limits.headersTimeout,
+    connectionsCheckingInterval: Math.min(1_000, limits.headersTimeout),
+    maxHeaderSize: limits.header,
+    // Answered by ourselves, in the form of all other errors.
+    requireHostHeader: false,
+  };
   const adapter = new FastifyAdapter({
     bodyLimit: limits.body,
     requestTimeout: limits.requestTimeout,
     connectionTimeout: limits.stallTimeout,
-    http: {
-      headersTimeout: limits.headersTimeout,
-      connectionsCheckingInterval: Math.min(1_000, limits.headersTimeout),
-      maxHeaderSize: limits.header,
-      // Answered by ourselves, in the form of all other errors.
-      requireHostHeader: false,
-    },
+    ...(certificates
+      ? { https: { ...serverOptions, ...certificates.options, handshakeTimeout: limits.headersTimeout } }
+      : { http: serverOptions }),
     // Requests in flight may finish at a stop; only idle connections are closed at once.
     forceCloseConnections: 'idle',
     return503OnClosing: false,
@@ -60,6 +70,13 @@ export function createHttpAdapter(refusals: HttpRefusals, limits: HttpLimits = H
     clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) => answerClientError(error, socket, refusals),
   });
   const server = adapter.getInstance();
+  if (certificates) {
+    certificates.keepCurrent(server.server as unknown as Server);
+    server.addHook('onClose', (_, done) => {
+      certificates.stop();
+      done();
+    });
+  }
   let closing = false;
   server.addHook('preClose', (done) => {
     closing = true;
@@ -98,6 +115,9 @@ function refusalOf({ raw, headers }: FastifyRequest, limits: HttpLimits): Domain
     return HttpErrors.BAD_REQUEST('A request has exactly one Host header.'); // RFC 9112, 3.2
   }
   if (!raw.url?.startsWith('/')) return HttpErrors.BAD_REQUEST('The request target must be a path: this is no proxy.');
+  if (/(^|,)\s*websocket\s*(,|$)/i.test(headers.upgrade ?? '')) {
+    return HttpErrors.UPGRADE_REFUSED('There are no WebSockets on this port; MQTT over WebSocket has one of its own.');
+  }
   const encoding = headers['content-encoding'];
   return encoding === undefined || encoding === 'identity'
     ? undefined
@@ -114,20 +134,22 @@ function refuseOtherCharsets(request: FastifyRequest): void {
 
 /** Answers what Node's parser refuses, when there is no request object yet. */
 function answerClientError(error: NodeJS.ErrnoException, socket: Socket, refusals: HttpRefusals): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed) return;
-  const problem = clientError(error.code);
+  if (error.code === 'ECONNRESET') return void socket.destroy();
   const requestId = newId();
-  refusals.note(problem, { requestId });
-  if (socket.writable) {
-    const body = problemBytes(problem, '', requestId);
-    const { status } = problem.spec;
-    socket.write(
-      `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: ${PROBLEM_JSON}\r\n` +
-        `Content-Length: ${body.length}\r\n\r\n`,
-    );
-    socket.write(body);
+  // Without a handshake nothing can be said that the client would read.
+  if (isTlsError(error.code) || socket.destroyed) {
+    if (isTlsError(error.code))
+      refusals.note(HttpErrors.BAD_REQUEST(`The TLS handshake failed: ${error.code}.`), { requestId });
+    socket.destroy();
+    return;
   }
-  socket.destroy(error);
+  const problem = clientError(error.code);
+  refusals.note(problem, { requestId });
+  endWithProblem(socket, problem, requestId);
+}
+
+function isTlsError(code: string | undefined): boolean {
+  return code !== undefined && /^ERR_(SSL|TLS)_/.test(code);
 }
 
 function clientError(code: string | undefined): DomainError {

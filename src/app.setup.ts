@@ -1,7 +1,9 @@
+import { lookup } from 'node:dns/promises';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createHttpAdapter, HTTP_LIMITS } from './app.http.js';
 import { AppModule } from './app.module.js';
+import { CertificateFiles } from './common/certificate-files.js';
 import { HttpRefusals } from './common/http-refusals.js';
 import { PinoLogger } from './common/pino.logger.js';
 import { ProblemFilter } from './common/problem.filter.js';
@@ -10,6 +12,7 @@ import { DtoValidationPipe } from './common/validation.pipe.js';
 import { HttpConfig } from './config/http.config.js';
 import { LogConfig } from './config/log.config.js';
 import type { LoadedConfig } from './config/load-config.js';
+import { TlsConfig } from './config/tls.config.js';
 import { MqttServer } from './mqtt/mqtt.server.js';
 
 /** The whole application, configured and not yet listening; the same for the program and for every test. */
@@ -18,7 +21,7 @@ export async function createApp(config: LoadedConfig, limits = HTTP_LIMITS): Pro
   const refusals = new HttpRefusals();
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.register(config, refusals),
-    createHttpAdapter(refusals, limits),
+    createHttpAdapter(refusals, limits, httpsCertificates(config.get(TlsConfig))),
     { logger: new PinoLogger(level, format), bodyParser: false, abortOnError: false },
   );
   app.useGlobalPipes(new DtoValidationPipe());
@@ -36,11 +39,20 @@ export async function listen(app: NestFastifyApplication, config: LoadedConfig):
   try {
     await app.init();
     await app.startAllMicroservices();
-    await app.listen(port, host);
+    await app.listen(port, await theAddress(host, config.get(TlsConfig)));
   } catch (error) {
     await app.close();
     throw explain(error, host, port);
   }
+}
+
+function httpsCertificates({ http }: TlsConfig): CertificateFiles | null {
+  return http === null ? null : new CertificateFiles(http, 'HTTPS');
+}
+
+/** Fastify opens a second server where `localhost` has two addresses, and new certificates would reach only the first. */
+async function theAddress(host: string, { http }: TlsConfig): Promise<string> {
+  return http !== null && host.toLowerCase() === 'localhost' ? (await lookup(host)).address : host;
 }
 
 function explain(error: unknown, host: string, port: number): unknown {
