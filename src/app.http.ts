@@ -4,6 +4,7 @@ import type { Server } from 'node:tls';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { CertificateFiles } from './common/certificate-files.js';
+import { isTlsError } from './common/certificates.js';
 import type { DomainError } from './common/errors.js';
 import { HttpErrors } from './common/http.errors.js';
 import type { HttpRefusals } from './common/http-refusals.js';
@@ -146,10 +147,6 @@ function answerClientError(error: NodeJS.ErrnoException, socket: Socket, refusal
   const problem = clientError(error.code);
   refusals.note(problem, { requestId });
   endWithProblem(socket, problem, requestId);
-}
-
-function isTlsError(code: string | undefined): boolean {
-  return code !== undefined && /^ERR_(SSL|TLS)_/.test(code);
 }
 
 function clientError(code: string | undefined): DomainError {

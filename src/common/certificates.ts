@@ -65,6 +65,11 @@ export function readCertificates({ cert, key, ca }: CertificatePaths): Certifica
   return { options, validTo: validityOf(chain[0]!).to };
 }
 
+/** True for the codes of errors that a TLS handshake ends with. */
+export function isTlsError(code: string | undefined): boolean {
+  return code !== undefined && /^ERR_(SSL|TLS)_/.test(code);
+}
+
 function read(path: string): string {
   try {
     return readFileSync(path, 'utf8');

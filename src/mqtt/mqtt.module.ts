@@ -1,6 +1,8 @@
 import { type DynamicModule, Module, type ModuleMetadata, type Type } from '@nestjs/common';
 import { BrokerConfig } from '../config/broker.config.js';
+import { HttpConfig } from '../config/http.config.js';
 import { MqttConfig } from '../config/mqtt.config.js';
+import { TlsConfig, WebSocketConfig } from '../config/tls.config.js';
 import { TopicConfig } from '../config/topic.config.js';
 import { ClientAccess } from './client-access.js';
 import { LastHeard } from './last-heard.js';
@@ -28,13 +30,16 @@ async function openLink(
   retained: RetainedStore,
   seats: SeatStore,
   access: ClientAccess,
+  tls: TlsConfig,
+  webSocket: WebSocketConfig,
+  http: HttpConfig,
 ): Promise<MqttLink> {
   if (broker.url !== null) {
     const { ExternalLink } = await import('./external/external.link.js');
     return new ExternalLink(broker, topics, seats);
   }
   const { EmbeddedLink } = await import('./embedded/embedded.link.js');
-  return new EmbeddedLink(mqtt, topics, retained, access);
+  return new EmbeddedLink({ mqtt, tls, webSocket, http }, topics, retained, access);
 }
 
 /**
@@ -66,7 +71,17 @@ export class MqttModule {
         {
           provide: MqttLink,
           useFactory: openLink,
-          inject: [BrokerConfig, MqttConfig, TopicConfig, RetainedStore, SeatStore, ClientAccess],
+          inject: [
+            BrokerConfig,
+            MqttConfig,
+            TopicConfig,
+            RetainedStore,
+            SeatStore,
+            ClientAccess,
+            TlsConfig,
+            WebSocketConfig,
+            HttpConfig,
+          ],
         },
         LastHeard,
         MqttServer,

@@ -2,6 +2,7 @@ import { ANYONE, type Principal } from '../../common/access.js';
 import { matchesFilter } from '../../common/topic.js';
 import type { AedesClient } from './aedes-client.js';
 import type { FrameGuard } from './frame.guard.js';
+import type { Incoming } from './transport.js';
 
 /** A publish in the order of its arrival; its end may come at any time. */
 export interface Slot {
@@ -29,8 +30,23 @@ export class Connection {
   constructor(
     readonly guard: FrameGuard,
     readonly client: AedesClient,
-    readonly address: string,
+    private readonly incoming: Incoming,
   ) {}
+
+  /** IP address and port of the peer. */
+  get address(): string {
+    return this.incoming.address;
+  }
+
+  /** CN of the certificate that the client has shown and that was verified; null where it showed none. */
+  get certificateName(): string | null {
+    return this.incoming.certificateName;
+  }
+
+  /** The client is let in. */
+  admitted(): void {
+    this.incoming.admitted();
+  }
 
   /** True where a subscription to `topic` was granted QoS 2. */
   grantsQos2(topic: string): boolean {

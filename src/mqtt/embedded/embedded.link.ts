@@ -1,7 +1,5 @@
 import type { EventEmitter } from 'node:events';
-import type { Socket } from 'node:net';
 import type { Client, ConnectPacket, PublishPacket, SubscribePacket, UnsubscribePacket } from 'aedes';
-import { MqttConfig } from '../../config/mqtt.config.js';
 import { TopicConfig } from '../../config/topic.config.js';
 import { type AdmittedClient, ClientAccess } from '../client-access.js';
 import { type Delivery, type LinkCapabilities, type LinkCounters, type LinkStatus, MqttLink } from '../link.js';
@@ -14,6 +12,7 @@ import { Audit } from './audit.js';
 import { Broker } from './broker.js';
 import { CommandListeners } from './command-listeners.js';
 import { Connection } from './connection.js';
+import { Entrances, type EntranceSettings } from './entrances.js';
 import { Flow } from './flow.js';
 import { detached } from './detached.js';
 import { Forwarding } from './forwarding.js';
@@ -23,12 +22,10 @@ import { Receipts } from './receipts.js';
 import { RetainedMessages } from './retained-messages.js';
 import { SessionStore } from './session.store.js';
 import { SubscriptionRules } from './subscription-rules.js';
-import { TcpListener } from './tcp-listener.js';
+import type { Incoming } from './transport.js';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const PUBLISH_TIMEOUT_MS = 10_000;
-/** Connections that have not sent their CONNECT yet; beyond them the oldest is closed. */
-const MAX_PENDING = 2_000;
 const MAX_PAYLOAD = 256 * 1_024;
 /** In place of a granted QoS [MQTT-3.9.3-2]. */
 const REFUSED = 0x80;
@@ -49,16 +46,12 @@ const CAPABILITIES: LinkCapabilities = {
   sessionsSurviveRestart: false,
 };
 
-/** The embedded broker: aedes in this process behind a TCP listener, guarded and bounded. */
+/** The embedded broker: aedes in this process behind its listeners, guarded and bounded. */
 export class EmbeddedLink extends MqttLink {
   override readonly capabilities = CAPABILITIES;
   override readonly listeners: CommandListeners;
   private state: LinkStatus = 'starting';
-  private address: string | null = null;
   private readonly connections = new WeakMap<Client, Connection>();
-  private readonly pending = new Set<FrameGuard>();
-  /** Connections that aedes is letting in, and would leave alone at its own end. */
-  private readonly entering = new Set<FrameGuard>();
   private readonly rules = new AccessRules();
   private readonly audit = new Audit();
   private readonly flow: Flow;
@@ -68,10 +61,10 @@ export class EmbeddedLink extends MqttLink {
   private readonly receipts = new Receipts();
   private readonly intake: Intake;
   private readonly broker: Broker;
-  private readonly listener: TcpListener;
+  private readonly entrances: Entrances;
 
   constructor(
-    private readonly config: MqttConfig,
+    settings: Omit<EntranceSettings, 'isOpen'>,
     private readonly topics: TopicConfig,
     store: RetainedStore,
     private readonly access: ClientAccess,
@@ -79,7 +72,7 @@ export class EmbeddedLink extends MqttLink {
     super();
     const connectionOf = (client: Client): Connection | undefined => this.connections.get(client);
     const { audit, receipts, rules } = this;
-    this.flow = new Flow(config.deviceRate);
+    this.flow = new Flow(settings.mqtt.deviceRate);
     this.retained = new RetainedMessages(store, topics.prefix);
     this.subscriptions = new SubscriptionRules(rules, audit, connectionOf);
     this.sessions = new SessionStore(
@@ -116,10 +109,8 @@ export class EmbeddedLink extends MqttLink {
     (this.broker as EventEmitter).on('error', (error: Error) =>
       audit.note('error', 'broker error', () => ({ detail: error.message })),
     );
-    this.listener = new TcpListener({
-      onConnection: (socket) => this.accept(socket),
-      onError: (error) => audit.note('error', 'listener error', () => ({ detail: error.message })),
-    });
+    const entrances = { ...settings, isOpen: !access.required };
+    this.entrances = new Entrances(entrances, audit, (incoming) => this.accept(incoming));
   }
 
   override get status(): LinkStatus {
@@ -135,7 +126,7 @@ export class EmbeddedLink extends MqttLink {
   }
 
   override get urls(): readonly string[] {
-    return this.address === null ? [] : [this.address];
+    return this.entrances.urls;
   }
 
   /** Throws a StartupError where the address cannot be listened on. */
@@ -143,7 +134,7 @@ export class EmbeddedLink extends MqttLink {
     this.intake.start(filters, deliver);
     await this.retained.load();
     await this.broker.listen();
-    this.address = await this.listener.listen(this.config.host, this.config.port);
+    await this.entrances.open();
     this.state = 'up';
   }
 
@@ -164,7 +155,7 @@ export class EmbeddedLink extends MqttLink {
   override async stopIntake(): Promise<void> {
     this.flow.stopped = true;
     this.intake.stop();
-    this.listener.stop();
+    this.entrances.stop();
   }
 
   override async close(): Promise<void> {
@@ -173,28 +164,24 @@ export class EmbeddedLink extends MqttLink {
     await new Promise(setImmediate);
     this.sessions.stop();
     await new Promise<void>((resolve) => this.broker.close(resolve));
-    for (const guard of [...this.pending, ...this.entering]) guard.destroy();
-    await this.listener.emptied();
+    await this.entrances.close();
   }
 
-  private accept(socket: Socket): void {
-    const address = `${socket.remoteAddress}:${socket.remotePort}`;
-    const guard = new FrameGuard(socket, this.flow, {
+  private accept(incoming: Incoming): void {
+    const { stream, address } = incoming;
+    const guard = new FrameGuard(stream, this.flow, {
       onRefused: (why, detail) =>
         this.audit.note(`refused.${why}`, 'client closed', () => ({ detail, client: connection.client.id, address })),
     });
-    const connection = new Connection(guard, this.broker.accept(guard), address);
+    const connection = new Connection(guard, this.broker.accept(guard), incoming);
     const { client } = connection;
     this.connections.set(client, connection);
     client._parser.prependListener('packet', (packet: Watched) => this.look(connection, packet));
     guard.once('close', () => {
-      this.entering.delete(guard);
       this.listeners.gone(client);
       this.receipts.gone(client);
     });
-    socket.once('close', () => this.pending.delete(guard));
-    this.pending.add(guard);
-    if (this.pending.size > MAX_PENDING) this.closeOldestPending();
+    this.entrances.wait(guard, stream);
   }
 
   private look(connection: Connection, packet: Watched): void {
@@ -222,19 +209,10 @@ export class EmbeddedLink extends MqttLink {
     });
   }
 
-  private closeOldestPending(): void {
-    for (const guard of this.pending) {
-      this.pending.delete(guard);
-      guard.destroy(new Error('too many connections without CONNECT'));
-      this.audit.note('refused.pending', 'too many connections without CONNECT, the oldest is closed', () => ({}));
-      return;
-    }
-  }
-
   private admit(client: Client, packet: ConnectPacket, done: Admitted): void {
     const connection = this.connections.get(client);
     if (!connection || client.closed) return done(new Error('closed before its CONNECT was read'), false);
-    this.pending.delete(connection.guard);
+    this.entrances.arrived(connection.guard);
     const refusal = this.rules.refuseConnect(packet);
     if (refusal) {
       this.audit.note(`refused.${refusal.why}`, 'connection refused', () => ({
@@ -250,7 +228,6 @@ export class EmbeddedLink extends MqttLink {
     connection.guard.keepalive.set(clampKeepalive(packet.keepalive ?? 0));
     // The guard keeps the time; aedes would count while frames wait for our handlers.
     packet.keepalive = 0;
-    this.entering.add(connection.guard);
     void this.letIn(connection, packet, done);
   }
 
@@ -268,11 +245,14 @@ export class EmbeddedLink extends MqttLink {
   }
 
   /** The client, or the CONNACK return code that refuses it (MQTT 3.1.1, table 3.1). */
-  private async logIn({ address }: Connection, packet: ConnectPacket): Promise<AdmittedClient | 3 | 5> {
+  private async logIn(
+    { address, certificateName }: Connection,
+    packet: ConnectPacket,
+  ): Promise<AdmittedClient | 3 | 5> {
     const { clientId, username = null, password = null } = packet;
     const ip = address.slice(0, address.lastIndexOf(':'));
     try {
-      const login = { clientId, username, password, address: ip, certificateName: null };
+      const login = { clientId, username, password, address: ip, certificateName };
       return (await this.access.logIn(login)) ?? 5;
     } catch (error) {
       this.audit.note('refused.login', 'login not possible', () => ({
@@ -286,10 +266,14 @@ export class EmbeddedLink extends MqttLink {
 
   private onReady(client: AedesClient): void {
     this.sessions.connected(client.id);
-    const guard = this.connections.get(client)?.guard;
-    if (guard) this.entering.delete(guard);
-    guard?.allowance.expect(this.sessions.releasesOf(client.id));
-    guard?.open(client.id);
+    const connection = this.connections.get(client);
+    if (connection) {
+      const { guard } = connection;
+      this.entrances.admitted(guard);
+      connection.admitted();
+      guard.allowance.expect(this.sessions.releasesOf(client.id));
+      guard.open(client.id);
+    }
     // Those of a restored session, which came in no packet of this connection.
     this.listeners.started(client, Object.keys(client.subscriptions));
   }

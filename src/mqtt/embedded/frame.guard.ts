@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { Allowance } from './allowance.js';
 import type { Flow } from './flow.js';
@@ -66,7 +65,7 @@ export class FrameGuard extends Duplex {
   private readonly writer: SocketWriter;
 
   constructor(
-    private readonly socket: Socket,
+    private readonly socket: Duplex,
     private readonly flow: Flow,
     private readonly events: GuardEvents,
     drainTimeoutMs = DRAIN_TIMEOUT_MS,

@@ -3,18 +3,18 @@ import { StartupError } from '../../common/startup.error.js';
 const NOT_LOCAL = new Set(['EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL', 'EINVAL']);
 
 /** Says why the embedded broker cannot listen, and what to change. Other errors are given back as they are. */
-export function listenProblem(error: NodeJS.ErrnoException, host: string, port: number): Error {
+export function listenProblem(error: NodeJS.ErrnoException, host: string, port: number, variable: string): Error {
   const code = error.code ?? '';
   if (code === 'EADDRINUSE') {
     return new StartupError(
       `MQTT port ${port} on ${host} is already taken.`,
-      'Another Signalbox or another broker such as Mosquitto may hold it: stop that one, or set MQTT_PORT to another port (0 = any free one).',
+      `Another Signalbox or another broker such as Mosquitto may hold it: stop that one, or set ${variable} to another port (0 = any free one).`,
     );
   }
   if (code === 'EACCES') {
     return new StartupError(
       `MQTT port ${port} on ${host} may not be opened by this user.`,
-      'Ports below 1024 need privileges: set MQTT_PORT to a higher one.',
+      `Ports below 1024 need privileges: set ${variable} to a higher one.`,
     );
   }
   if (NOT_LOCAL.has(code)) {

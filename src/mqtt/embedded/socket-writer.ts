@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 
 /** How long a peer has to take in our last bytes. */
 const LINGER_MS = 1_000;
@@ -9,7 +9,7 @@ export class SocketWriter {
   private timer: NodeJS.Timeout | null = null;
 
   constructor(
-    private readonly socket: Socket,
+    private readonly socket: Duplex,
     private readonly patienceMs: number,
   ) {
     socket.on('drain', () => {

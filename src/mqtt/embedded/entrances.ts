@@ -1,0 +1,128 @@
+import type { Duplex } from 'node:stream';
+import { CertificateFiles } from '../../common/certificate-files.js';
+import type { HttpConfig } from '../../config/http.config.js';
+import type { MqttConfig } from '../../config/mqtt.config.js';
+import type { TlsConfig, WebSocketConfig } from '../../config/tls.config.js';
+import type { Audit } from './audit.js';
+import { Listener, type ListenerEvents } from './listener.js';
+import { tcpTransport } from './tcp.transport.js';
+import { tlsTransport } from './tls.transport.js';
+import type { Incoming, Transport, TransportEvents } from './transport.js';
+
+/** Connections that have not sent their CONNECT yet; beyond them the oldest is closed. */
+const MAX_PENDING = 2_000;
+
+/** What says where the embedded broker listens. */
+export interface EntranceSettings {
+  readonly mqtt: MqttConfig;
+  readonly tls: TlsConfig;
+  readonly webSocket: WebSocketConfig;
+  readonly http: HttpConfig;
+  /** Open mode: WebSockets only from this machine. */
+  readonly isOpen: boolean;
+  /** How long TLS and the upgrade to a WebSocket may take, in milliseconds; 10 s if not said. */
+  readonly handshakeMs?: number;
+}
+
+/** All listeners of the embedded broker: plain TCP, and TLS and WebSocket where the settings want them. */
+export class Entrances {
+  /** Where clients reach the broker: TCP first, then TLS, then WebSocket. */
+  readonly urls: string[] = [];
+  private readonly listeners: Listener[] = [];
+  /** Those that have not sent their CONNECT, the oldest first. */
+  private readonly pending = new Set<Duplex>();
+  /** Those that aedes is letting in, and would leave alone at its own end. */
+  private readonly entering = new Set<Duplex>();
+  private readonly certificates: CertificateFiles | null;
+  private readonly events: ListenerEvents;
+
+  /** Throws a StartupError where the certificates cannot be used. */
+  constructor(
+    private readonly settings: EntranceSettings,
+    private readonly audit: Audit,
+    onConnection: (incoming: Incoming) => void,
+  ) {
+    const { tls } = settings;
+    this.certificates = tls.mqtt === null ? null : new CertificateFiles(tls.mqtt, 'MQTT');
+    this.events = {
+      onOpened: (socket) => this.wait(socket, socket),
+      onShaken: (socket) => this.pending.delete(socket),
+      onConnection,
+      onRefused: (why, detail, address) =>
+        audit.note(`refused.${why}`, 'connection refused before MQTT', () => ({ detail, address })),
+      onError: (error) => audit.note('error', 'listener error', () => ({ detail: error.message })),
+    };
+  }
+
+  /** Opens all. Throws a StartupError where an address cannot be listened on. */
+  async open(): Promise<void> {
+    const { mqtt, tls, webSocket } = this.settings;
+    await this.listen(tcpTransport, mqtt.port);
+    const { certificates } = this;
+    if (certificates && tls.mqttPort !== null) {
+      await this.listen((events) => tlsTransport(certificates, events), tls.mqttPort);
+    }
+    if (webSocket.port !== null) {
+      // Loaded only where it is used.
+      const { webSocketTransport } = await import('./web-socket.transport.js');
+      const rules = this.upgradeRules();
+      await this.listen((events) => webSocketTransport(rules, certificates, events), webSocket.port);
+    }
+  }
+
+  /** `stream` has not sent its CONNECT yet; it is forgotten when `carrier` closes. The oldest is closed where there are too many. */
+  wait(stream: Duplex, carrier: Duplex): void {
+    this.pending.add(stream);
+    carrier.once('close', () => this.pending.delete(stream));
+    if (this.pending.size > MAX_PENDING) this.closeOldest();
+  }
+
+  /** The CONNECT of `stream` is here. */
+  arrived(stream: Duplex): void {
+    this.pending.delete(stream);
+    this.entering.add(stream);
+    stream.once('close', () => this.entering.delete(stream));
+  }
+
+  /** The client of `stream` is let in. */
+  admitted(stream: Duplex): void {
+    this.entering.delete(stream);
+  }
+
+  /** Lets nobody in any more. */
+  stop(): void {
+    this.certificates?.stop();
+    for (const listener of this.listeners) listener.stop();
+  }
+
+  /** Closes what is not let in yet. Resolves when every socket is gone; those of clients are closed by others. */
+  async close(): Promise<void> {
+    for (const stream of [...this.pending, ...this.entering]) stream.destroy();
+    await Promise.all(this.listeners.map((listener) => listener.emptied()));
+  }
+
+  private async listen(carry: (events: TransportEvents) => Transport, port: number): Promise<void> {
+    const listener = new Listener(carry, this.events, this.settings.handshakeMs);
+    this.listeners.push(listener);
+    this.urls.push(await listener.listen(this.settings.mqtt.host, port));
+  }
+
+  private upgradeRules() {
+    const { isOpen, webSocket, http, tls } = this.settings;
+    return {
+      isOpen,
+      origins: webSocket.origins,
+      isSecure: this.certificates !== null,
+      http: { isSecure: tls.http !== null, port: http.port },
+    };
+  }
+
+  private closeOldest(): void {
+    for (const stream of this.pending) {
+      this.pending.delete(stream);
+      stream.destroy(new Error('too many connections without CONNECT'));
+      this.audit.note('refused.pending', 'too many connections without CONNECT, the oldest is closed', () => ({}));
+      return;
+    }
+  }
+}
