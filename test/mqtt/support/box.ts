@@ -6,7 +6,9 @@ import { HttpRefusals } from '../../../src/common/http-refusals.js';
 import { ProblemFilter } from '../../../src/common/problem.filter.js';
 import { TopicTemplate } from '../../../src/common/topic.js';
 import { BrokerConfig } from '../../../src/config/broker.config.js';
+import { HttpConfig } from '../../../src/config/http.config.js';
 import { MqttConfig } from '../../../src/config/mqtt.config.js';
+import { TlsConfig, WebSocketConfig } from '../../../src/config/tls.config.js';
 import { TopicConfig } from '../../../src/config/topic.config.js';
 import { ANYONE } from '../../../src/common/access.js';
 import { type AdmittedClient, ClientAccess } from '../../../src/mqtt/client-access.js';
@@ -104,6 +106,11 @@ export interface BoxOptions {
   /** Settings of an external broker; with a `url` the box uses that one. */
   readonly broker?: Partial<BrokerConfig>;
   readonly controllers?: Type[];
+  /** The TLS and WebSocket listeners; none if not given. */
+  readonly tls?: Partial<TlsConfig>;
+  readonly webSocket?: Partial<WebSocketConfig>;
+  /** Who may come in; everyone, in open mode, if not given. */
+  readonly access?: ClientAccess;
 }
 
 type Warning = Readonly<Record<string, unknown>>;
@@ -149,6 +156,15 @@ class EveryoneAccess extends ClientAccess {
   }
 }
 
+const NO_TLS: Partial<TlsConfig> = {
+  httpCert: null,
+  httpKey: null,
+  mqttPort: null,
+  mqttCert: null,
+  mqttKey: null,
+  mqttCa: null,
+};
+
 function topicConfig(): TopicConfig {
   const deviceTopics = [
     { telemetry: new TopicTemplate('poc/{deviceId}/sensor'), command: new TopicTemplate('poc/{deviceId}/control') },
@@ -170,8 +186,15 @@ export async function startBox(options: BoxOptions = {}): Promise<Box> {
   const ignore = (): void => {};
   const warn = (warning: unknown): number => warnings.push(warning as Warning);
   const logger: LoggerService = { log: ignore, error: ignore, warn };
+  const { tls = {}, webSocket = {}, access = new EveryoneAccess() } = options;
   const settings = [
-    EveryoneAccess,
+    { provide: EveryoneAccess, useValue: access },
+    { provide: TlsConfig, useValue: Object.assign(new TlsConfig(), NO_TLS, tls) },
+    {
+      provide: WebSocketConfig,
+      useValue: Object.assign(new WebSocketConfig(), { port: null, origins: [] }, webSocket),
+    },
+    { provide: HttpConfig, useValue: Object.assign(new HttpConfig(), { host, port: 3000 }) },
     { provide: MqttConfig, useValue: config },
     { provide: BrokerConfig, useValue: Object.assign(new BrokerConfig(), BROKER_DEFAULTS, broker) },
     { provide: TopicConfig, useValue: topicConfig() },
