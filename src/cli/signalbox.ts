@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { NAME, VERSION } from '../common/version.js';
+import { certCommand } from './cert.command.js';
 import { commandCommand } from './command.command.js';
 import { migrateCommand } from './migrate.command.js';
 import { serveCommand } from './serve.command.js';
@@ -15,7 +16,8 @@ const program = new Command(NAME)
   .addCommand(serveCommand())
   .addCommand(migrateCommand())
   .addCommand(commandCommand())
-  .addCommand(simulateCommand());
+  .addCommand(simulateCommand())
+  .addCommand(certCommand());
 
 try {
   await program.parseAsync();

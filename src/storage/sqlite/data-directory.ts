@@ -25,8 +25,8 @@ export function prepareDataDirectory(dataDir: string): void {
   }
 }
 
-/** Node's own `recursive` never returns where a file system such as /proc answers ENOENT for a directory that is there. */
-function makeDirectory(path: string): void {
+/** Makes a directory (0700) and those above it that are missing. Node's own `recursive` never returns where a file system such as /proc answers ENOENT for a directory that is there. */
+export function makeDirectory(path: string): void {
   if (existsSync(path)) return;
   makeDirectory(dirname(path));
   mkdirSync(path, { mode: 0o700 });
