@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { RegistryModule } from '../device/registry.module.js';
 import { AccessGuard } from './access.guard.js';
+import { AdminKey } from './admin-key.js';
 import { KeyRepository } from './key.repository.js';
 import { KeyRing } from './key-ring.js';
 import { LoginService } from './login.service.js';
@@ -12,6 +13,7 @@ import { OpenModeGuard } from './open-mode.guard.js';
 @Module({
   imports: [RegistryModule],
   providers: [
+    AdminKey,
     KeyRepository,
     KeyRing,
     LoginService,
@@ -20,6 +22,6 @@ import { OpenModeGuard } from './open-mode.guard.js';
     { provide: APP_GUARD, useClass: OpenModeGuard },
     { provide: APP_GUARD, useClass: AccessGuard },
   ],
-  exports: [LoginService, KeyRing, MqttAccess],
+  exports: [AdminKey, LoginService, KeyRing, MqttAccess],
 })
 export class AccessModule {}

@@ -1,7 +1,7 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { isPassing } from '../common/errors.js';
 import { isHashOf, NO_HASH, readApiKey } from '../common/secrets.js';
-import type { ApiKey } from './key.js';
+import { type ApiKey, isValid } from './key.js';
 import { KeyRepository } from './key.repository.js';
 
 /** How old what is known may be, in milliseconds: news of a change comes at once, unless the connection that brings it is gone. */
@@ -76,8 +76,4 @@ export class KeyRing implements OnModuleDestroy {
       throw error;
     }
   }
-}
-
-function isValid({ expiresAt }: ApiKey): boolean {
-  return expiresAt === null || expiresAt > Date.now();
 }

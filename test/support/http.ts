@@ -21,17 +21,28 @@ export function post<T = unknown>(
   body: unknown,
   headers: Record<string, string> = {},
 ): Promise<Answer<T>> {
-  const raw = typeof body === 'string' || body instanceof Uint8Array;
-  return request<T>(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...headers },
-    body: raw ? (body as string | Uint8Array<ArrayBuffer>) : JSON.stringify(body),
-  });
+  return send<T>('POST', url, { 'content-type': 'application/json', ...headers }, body);
 }
 
 /** DELETEs a URL. */
 export function remove<T = unknown>(url: string, headers: Record<string, string> = {}): Promise<Answer<T>> {
   return request<T>(url, { method: 'DELETE', headers });
+}
+
+/** Sends any request; a body goes out as JSON, a string or bytes as they are. */
+export function send<T = unknown>(
+  method: string,
+  url: string,
+  headers: Record<string, string> = {},
+  body?: unknown,
+): Promise<Answer<T>> {
+  if (body === undefined) return request<T>(url, { method, headers });
+  const raw = typeof body === 'string' || body instanceof Uint8Array;
+  return request<T>(url, {
+    method,
+    headers: { 'content-type': 'application/json', ...headers },
+    body: raw ? (body as string | Uint8Array<ArrayBuffer>) : JSON.stringify(body),
+  });
 }
 
 async function request<T>(url: string, init: RequestInit): Promise<Answer<T>> {
