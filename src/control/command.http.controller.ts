@@ -33,7 +33,7 @@ export class CommandHttpController {
     const wait = preferredWaitOf(request);
     const key = requestKeyOf(request, `/v1/devices/${deviceId}/commands`, caller);
     const { command: sent, replayed } = await this.control.send({ ...options, deviceId, type }, { caller, key });
-    const command = await this.waited(sent, 'final', wait ?? 0, request);
+    const command = await this.waited(sent, caller, 'final', wait ?? 0, request);
     if (replayed) void reply.header('idempotency-replayed', 'true');
     if (wait !== null) void reply.header('preference-applied', `wait=${wait}`);
     void reply.header('location', `/v1/commands/${command.id}`).status(command.final ? 201 : 202);
@@ -75,7 +75,7 @@ export class CommandHttpController {
     @Req() request: FastifyRequest,
   ): Promise<CommandResource> {
     const command = await this.control.get(id, caller);
-    return commandResource(await this.waited(command, until, wait, request));
+    return commandResource(await this.waited(command, caller, until, wait, request));
   }
 
   /** 200 where that has ended the command, 202 where the device was asked to. */
@@ -93,9 +93,15 @@ export class CommandHttpController {
     return commandResource(command);
   }
 
-  private async waited(command: Command, goal: WaitGoal, seconds: number, request: FastifyRequest): Promise<Command> {
+  private async waited(
+    command: Command,
+    caller: Principal,
+    goal: WaitGoal,
+    seconds: number,
+    request: FastifyRequest,
+  ): Promise<Command> {
     if (seconds === 0) return command;
-    return holdOpen(request, (signal) => this.control.wait(command, goal, seconds * 1_000, signal));
+    return holdOpen(request, (signal) => this.control.wait(command, caller, goal, seconds * 1_000, signal));
   }
 }
 

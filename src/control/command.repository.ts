@@ -3,7 +3,8 @@ import { type RawBuilder, sql } from 'kysely';
 import type { Tags } from '../common/access.js';
 import { Database, type News, type Statement } from '../storage/database.js';
 import { Prepared } from '../storage/prepared.js';
-import { carries } from '../storage/with-tags.js';
+import { newestOf } from '../storage/newest-of.js';
+import { carriersOf, carries, carriesByRow } from '../storage/with-tags.js';
 import { type Command, MAX_OPEN } from './command.js';
 import { COMMAND_RANK, type CommandStatus } from './command.machine.js';
 import { changingColumns, commandOf, type NewRow, newRow } from './command.row.js';
@@ -22,6 +23,9 @@ export interface CommandFilter {
   /** Only commands to devices that carry these. */
   readonly tags?: Tags;
 }
+
+/** What the list is sorted by: `[createdAt, seq]`. */
+type CommandKey = readonly [number, number];
 
 /** The commands. A change is one statement that the version guards, so that of two replicas with the same knowledge one comes to nothing. */
 @Injectable()
@@ -144,22 +148,12 @@ export class CommandRepository {
   }
 
   /** Newest first, those after `after` (a `[createdAt, seq]` of the list). */
-  async list(
-    { deviceIds, statuses, types, from, to, tags }: CommandFilter,
-    after: readonly [number, number] | null,
-    limit: number,
-  ): Promise<Command[]> {
-    let query = this.database.scan.selectFrom('commands').selectAll();
-    if (deviceIds) query = query.where('device_id', 'in', deviceIds);
-    if (statuses) query = query.where('status', 'in', statuses);
-    if (types) query = query.where('type', 'in', types);
-    if (from !== undefined) query = query.where('created_at', '>=', from);
-    if (to !== undefined) query = query.where('created_at', '<', to);
-    if (tags) query = query.where(carries(sql.ref('commands.device_id'), tags));
-    if (after) {
-      query = query.where((eb) => eb(eb.refTuple('created_at', 'seq'), '<', eb.tuple(after[0], after[1])));
-    }
-    const rows = await query.orderBy('created_at', 'desc').orderBy('seq', 'desc').limit(limit).execute();
+  async list(filter: CommandFilter, after: CommandKey | null, limit: number): Promise<Command[]> {
+    const { deviceIds, tags } = filter;
+    let query = this.matching(filter, after);
+    if (tags && deviceIds) query = query.where(carries(sql.ref('commands.device_id'), tags));
+    else if (tags) query = query.where('seq', 'in', await this.newestOfCarriers(tags, filter, after, limit));
+    const rows = await query.selectAll().orderBy('created_at', 'desc').orderBy('seq', 'desc').limit(limit).execute();
     return rows.map(commandOf);
   }
 
@@ -176,6 +170,50 @@ export class CommandRepository {
       .where('created_at', '>', now - KEY_KEPT_MS)
       .executeTakeFirst();
     return row ?? null;
+  }
+
+  private matching({ deviceIds, statuses, types, from, to }: CommandFilter, after: CommandKey | null) {
+    let query = this.database.scan.selectFrom('commands');
+    if (deviceIds) query = query.where('device_id', 'in', deviceIds);
+    if (statuses) query = query.where('status', 'in', statuses);
+    if (types) query = query.where('type', 'in', types);
+    if (from !== undefined) query = query.where('created_at', '>=', from);
+    if (to !== undefined) query = query.where('created_at', '<', to);
+    if (!after) return query;
+    return query.where((eb) => eb(eb.refTuple('created_at', 'seq'), '<', eb.tuple(after[0], after[1])));
+  }
+
+  private async newestOfCarriers(
+    tags: Tags,
+    filter: CommandFilter,
+    after: CommandKey | null,
+    limit: number,
+  ): Promise<number[]> {
+    const { from, to } = filter;
+    const all = this.matching({ ...(from !== undefined && { from }), ...(to !== undefined && { to }) }, after);
+    const ofCarriers = this.matching(filter, after).where('device_id', 'in', carriersOf(tags)).select('seq');
+    const rows = await newestOf(limit, {
+      among: async (most) => {
+        const newest = all.orderBy('created_at', 'desc').orderBy('seq', 'desc');
+        const last = await newest.select('created_at').offset(most).limit(1).executeTakeFirst();
+        return this.matching({ ...filter, from: last?.created_at ?? from ?? 0 }, after)
+          .where(carriesByRow(sql.ref('commands.device_id'), tags))
+          .select('seq')
+          .orderBy('created_at', 'desc')
+          .orderBy('seq', 'desc')
+          .limit(limit)
+          .execute();
+      },
+      hasMoreThan: async (most) => (await ofCarriers.offset(most).limit(1).executeTakeFirst()) !== undefined,
+      // As an expression, so that no walk through the rows of all devices is chosen.
+      all: () =>
+        ofCarriers
+          .orderBy(sql`created_at + 0`, 'desc')
+          .orderBy('seq', 'desc')
+          .limit(limit)
+          .execute(),
+    });
+    return rows.map(({ seq }) => seq);
   }
 
   /** Where several replicas write: one command of a device after the other, so that its queue is counted right and `seq` is the order of the commits. */

@@ -66,10 +66,12 @@ export class ControlService {
       throw HttpErrors.FORBIDDEN(`This login may not send commands of the type ${request.type}.`);
     }
     this.commands.refuseWhileDown();
-    const device = await this.registry.requireCommandable(caller, request.deviceId);
     const keyed = key && { ...key, fingerprint: fingerprintOf(key.content) };
+    // What happened to the device since does not change that the command was made; that it is hidden now does.
+    if (keyed) await this.registry.requireVisible(caller, request.deviceId);
     const earlier = keyed && (await this.replay(keyed));
     if (earlier) return { command: earlier, replayed: true };
+    const device = await this.registry.requireCommandable(caller, request.deviceId);
     const link = this.wire.hasForeignTopics ? (device?.link ?? unseen) : 'native';
     refuseBadRequest(request, link);
     if (request.offline === 'fail') await this.refuseOffline(request.deviceId);
@@ -89,14 +91,18 @@ export class ControlService {
   /** The command as it is now. Throws COMMAND_UNKNOWN, also where its device is hidden from the caller. */
   async get(id: string, caller: Principal): Promise<Command> {
     const command = await this.commands.find(id);
-    if (!command || (await this.registry.hides(caller, command.deviceId)))
-      throw ControlErrors.COMMAND_UNKNOWN('There is no command with this id.');
+    if (!command || (await this.registry.hides(caller, command.deviceId))) throw unknown();
     return command;
   }
 
-  /** The command when it has reached the goal, whichever replica brings it there, or as it is after `ms` or when `signal` aborts. */
-  wait(command: Command, goal: WaitGoal, ms: number, signal: AbortSignal): Promise<Command> {
-    return this.waiter.until(command, goal, ms, signal);
+  /**
+   * The command when it has reached the goal, whichever replica brings it there, or as it is after `ms` or when `signal` aborts.
+   * Throws COMMAND_UNKNOWN where its device was hidden from the caller meanwhile.
+   */
+  async wait(command: Command, caller: Principal, goal: WaitGoal, ms: number, signal: AbortSignal): Promise<Command> {
+    const latest = await this.waiter.until(command, goal, ms, signal);
+    if (await this.registry.hides(caller, latest.deviceId)) throw unknown();
+    return latest;
   }
 
   /** A page of the commands of one device, as `list` gives it. Throws DEVICE_UNKNOWN besides, where there are neither commands nor a device. */
@@ -139,7 +145,7 @@ export class ControlService {
     const { type } = await this.get(id, caller);
     if (!maySend(caller, type)) throw HttpErrors.FORBIDDEN(`This login may not cancel commands of the type ${type}.`);
     const entry = await this.journal.enter(id, () => ({ kind: 'cancel', at: Date.now(), by: caller.id }));
-    if (!entry) throw ControlErrors.COMMAND_UNKNOWN('There is no command with this id.');
+    if (!entry) throw unknown();
     const { command, changed } = entry;
     if (!command.final) void this.notify(command);
     else if (!changed) throw ControlErrors.COMMAND_FINAL(`The command has ended: it is ${command.status}.`);
@@ -197,4 +203,8 @@ export class ControlService {
     const extra = { lastSeen: lastSeen === null ? null : formatTime(lastSeen) };
     throw ControlErrors.DEVICE_OFFLINE(detail, { extra });
   }
+}
+
+function unknown(): Error {
+  return ControlErrors.COMMAND_UNKNOWN('There is no command with this id.');
 }

@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
+import { sql } from 'kysely';
 import type { Tags } from '../common/access.js';
 import { Database } from '../storage/database.js';
 import type { DeviceLink } from '../storage/log.js';
 import { Prepared } from '../storage/prepared.js';
+import { carries } from '../storage/with-tags.js';
 
 /** What the registry says of a device as far as others must know before they deal with it. */
 export interface RegisteredDevice {
@@ -41,6 +43,17 @@ export class RegistryRepository {
       .where('device_id', '=', deviceId)
       .execute();
     return Object.fromEntries(rows.map(({ key, value }) => [key, value]));
+  }
+
+  /** Those of the ids whose devices carry all of these tags. */
+  async carriersAmong(ids: readonly string[], tags: Tags): Promise<ReadonlySet<string>> {
+    const rows = await this.database.point
+      .selectFrom('devices')
+      .select('id')
+      .where('id', 'in', ids)
+      .where(carries(sql.ref('devices.id'), tags))
+      .execute();
+    return new Set(rows.map(({ id }) => id));
   }
 
   /** All that are kept, expired ones included. */

@@ -43,6 +43,11 @@ export class RegistryService {
     if (await this.hides(caller, deviceId)) throw unknown();
   }
 
+  /** Those of the devices, 1,000 at most, that the caller may know of: without limits all of them, whether they exist or not. */
+  async visibleAmong({ tags }: Principal, deviceIds: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+    return tags === null || deviceIds.size === 0 ? deviceIds : this.devices.carriersAmong([...deviceIds], tags);
+  }
+
   /**
    * The device that the caller wants to send a command to, or null where it was never seen and registration is open. Throws
    * DEVICE_UNKNOWN, DEVICE_PENDING, DEVICE_DISABLED.

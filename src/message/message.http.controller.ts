@@ -1,5 +1,5 @@
 import { Body, Controller, Get, HttpCode, Post, Query, type StreamableFile } from '@nestjs/common';
-import { RequireScope } from '../common/access.js';
+import { Caller, type Principal, RequireScope } from '../common/access.js';
 import { streamedArray } from '../common/json-array.js';
 import type { Json } from '../common/json.js';
 import { ListMessagesDto } from './dto/list-messages.dto.js';
@@ -15,17 +15,17 @@ export class MessageHttpController {
   @Post('publish')
   @RequireScope('mqtt:publish')
   @HttpCode(200)
-  async publish(@Body() body: PublishDto): Promise<object> {
+  async publish(@Body() body: PublishDto, @Caller() caller: Principal): Promise<object> {
     const message = theMessage(body);
     const { topic, qos = 1, retain = false } = body;
-    const publishedTo = await this.messages.publish({ topic, message, qos, retain });
+    const publishedTo = await this.messages.publish({ topic, message, qos, retain }, caller);
     return { code: 0, status: 'Message published', topic: publishedTo, message };
   }
 
   @Get('messages')
   @RequireScope('messages:read')
-  async list(@Query() { limit, topic }: ListMessagesDto): Promise<StreamableFile> {
-    return streamedArray(await this.messages.list(limit, topic ?? null));
+  async list(@Query() { limit, topic }: ListMessagesDto, @Caller() caller: Principal): Promise<StreamableFile> {
+    return streamedArray(await this.messages.list(caller, limit, topic ?? null));
   }
 }
 

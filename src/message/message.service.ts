@@ -1,6 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { Injectable } from '@nestjs/common';
+import { holds, type Principal } from '../common/access.js';
 import { formatTime } from '../common/clock.js';
+import { HttpErrors } from '../common/http.errors.js';
 import type { Json } from '../common/json.js';
 import { filterProblem, topicProblem } from '../common/topic.js';
 import { TopicConfig } from '../config/topic.config.js';
@@ -35,13 +37,22 @@ export class MessageService {
     private readonly topics: TopicConfig,
   ) {}
 
-  /** Publishes a string as it is, anything else as JSON; resolves with the topic once the broker accepted it. Throws BAD_TOPIC, and STORAGE_UNAVAILABLE while the database is away. */
-  async publish({ topic = this.topics.publishTopic, message, qos, retain }: PublishRequest): Promise<string> {
+  /**
+   * Publishes a string as it is, anything else as JSON; resolves with the topic once the broker accepted it. Throws BAD_TOPIC,
+   * FORBIDDEN (below the native prefix and `services/` for all but `admin`), and STORAGE_UNAVAILABLE while the database is away.
+   */
+  async publish(request: PublishRequest, caller: Principal): Promise<string> {
+    refuseLimited(caller);
+    const { topic = this.topics.publishTopic, message, qos, retain } = request;
     const problem = topicProblem(topic);
     if (problem) {
       throw MessageErrors.BAD_TOPIC(`Nothing can be published to this topic: ${problem}.`, {
         errors: [{ pointer: '/topic', detail: problem, code: 'BAD_TOPIC' }],
       });
+    }
+    if (this.isReserved(topic) && !holds(caller, 'admin')) {
+      const detail = `This needs the scope admin: what is below ${this.topics.prefix}/ and services/ is as a device or a service says it.`;
+      throw HttpErrors.FORBIDDEN(detail);
     }
     // At once, while a device's message would wait.
     this.messages.refuseWhileDown();
@@ -55,8 +66,12 @@ export class MessageService {
     await this.messages.add(messages);
   }
 
-  /** The newest messages whose topic matches `filter`, oldest of them first, in pages that are read as they are asked for. Throws BAD_FILTER. */
-  async list(limit: number, filter: string | null): Promise<AsyncIterable<readonly ShownMessage[]>> {
+  /**
+   * The newest messages whose topic matches `filter`, oldest of them first, in pages that are read as they are asked for. Throws
+   * BAD_FILTER, and FORBIDDEN for a caller with limits.
+   */
+  async list(caller: Principal, limit: number, filter: string | null): Promise<AsyncIterable<readonly ShownMessage[]>> {
+    refuseLimited(caller);
     const problem = filter === null ? null : filterProblem(filter);
     if (problem) {
       throw MessageErrors.BAD_FILTER(`This is not a topic filter: ${problem}.`, {
@@ -65,6 +80,16 @@ export class MessageService {
     }
     return shown(this.messages.read(await this.messages.newest(limit, filter)));
   }
+
+  /** True where devices and services speak, and Signalbox speaks to them. */
+  private isReserved(topic: string): boolean {
+    return topic.startsWith(`${this.topics.prefix}/`) || topic.startsWith('services/');
+  }
+}
+
+/** Raw messages belong to no device, so that nobody can say which of them a caller with limits may see. */
+function refuseLimited({ tags }: Principal): void {
+  if (tags !== null) throw HttpErrors.FORBIDDEN('A key that is limited to some devices has no access to raw messages.');
 }
 
 async function* shown(pages: AsyncIterable<readonly LoggedMessage[]>): AsyncGenerator<readonly ShownMessage[]> {

@@ -1,3 +1,4 @@
+import { isDeviceId } from '../common/ids.js';
 import type { Json } from '../common/json.js';
 import type { MessageResult } from './device-feedback.js';
 import type { ParsedTelemetry } from './parsed-telemetry.js';
@@ -44,6 +45,24 @@ export function recordMessages(request: RecordRequest, retentionMs: number): Sen
     return [message('', { readings: [], rejects: [{ index: 0, code, detail, ref: null }], units: [], ack: null })];
   }
   return items.map((item, part) => message(deviceOf(item), parseRecord(item, { receivedAt, retentionMs }), part));
+}
+
+/** The device ids that the messages of {@link recordMessages} are about. */
+export function devicesOf(messages: readonly SensorMessage[]): ReadonlySet<string> {
+  return new Set(messages.map(({ deviceId }) => deviceId).filter(isDeviceId));
+}
+
+/** The messages, with a refusal instead of each about a device that is not among the `visible` ones; that tells nothing of the device. */
+export function onlyVisible(messages: readonly SensorMessage[], visible: ReadonlySet<string>): SensorMessage[] {
+  const rejects = [
+    { index: 0, code: 'DEVICE_UNKNOWN', detail: 'There is no device with this id.', ref: null },
+  ] as const;
+  const parsed: ParsedTelemetry = { readings: [], rejects, units: [], ack: null };
+  return messages.map((message) =>
+    !isDeviceId(message.deviceId) || visible.has(message.deviceId)
+      ? message
+      : { ...message, deviceId: '', subject: { kind: 'record', parsed } },
+  );
 }
 
 /** The results of {@link recordMessages}, in their order, as one. */

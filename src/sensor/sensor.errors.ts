@@ -1,6 +1,7 @@
 /** Every code a message or one item of it can be rejected with, and what it means; docs/telemetry.md is held to it by a test. */
 export const REJECT_CODES = {
   UNKNOWN_TOPIC: 'Nothing reads this topic below `up/`.',
+  DEVICE_UNKNOWN: 'There is no such device among those that the sender may know of.',
   BAD_DEVICE_ID: 'The level of the topic that names the device is no device id.',
   PAYLOAD_TOO_LARGE: 'The payload is larger than 256 KiB.',
   NOT_UTF8: 'The payload is not valid UTF-8.',

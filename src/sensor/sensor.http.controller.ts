@@ -1,6 +1,6 @@
 import { Controller, Get, Query, Req, Res, type StreamableFile } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { RequireScope } from '../common/access.js';
+import { Caller, type Principal, RequireScope } from '../common/access.js';
 import { nextLink, type Page } from '../common/cursor.js';
 import { streamedArray } from '../common/json-array.js';
 import { ListRejectsDto } from './dto/list-rejects.dto.js';
@@ -16,18 +16,19 @@ export class SensorHttpController {
 
   @Get('sensors')
   @RequireScope('telemetry:read')
-  async list(@Query() { limit, deviceId }: ListSensorsDto): Promise<StreamableFile> {
-    return streamedArray(shown(await this.sensors.list(limit, deviceId ?? null)));
+  async list(@Query() { limit, deviceId }: ListSensorsDto, @Caller() caller: Principal): Promise<StreamableFile> {
+    return streamedArray(shown(await this.sensors.list(caller, limit, deviceId ?? null)));
   }
 
   @Get('v1/rejects')
   @RequireScope('telemetry:read')
   async listRejects(
     @Query() { deviceId, code, limit, cursor }: ListRejectsDto,
+    @Caller() caller: Principal,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<Page<RejectResource>> {
-    const page = await this.sensors.listRejects({ deviceId, code }, limit, cursor ?? null);
+    const page = await this.sensors.listRejects(caller, { deviceId, code }, limit, cursor ?? null);
     const next = nextLink(request.url, page);
     if (next !== null) void reply.header('link', next);
     return page;

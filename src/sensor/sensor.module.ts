@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { RegistryModule } from '../device/registry.module.js';
 import { DeviceFeedback } from './device-feedback.js';
 import { DeviceTelemetryHttpController } from './device-telemetry.http.controller.js';
 import { ReadingHistory } from './reading.history.js';
@@ -12,6 +13,7 @@ import { UnitRepository } from './unit.repository.js';
 
 /** Telemetry and events in, readings and rejects out. */
 @Module({
+  imports: [RegistryModule],
   controllers: [SensorHttpController, SensorMqttController, SensorServiceController, DeviceTelemetryHttpController],
   providers: [SensorService, DeviceFeedback, ReadingRepository, ReadingHistory, RejectRepository, UnitRepository],
   exports: [SensorService],

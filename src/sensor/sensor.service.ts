@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
+import type { Principal } from '../common/access.js';
 import { decodeCursor, encodeCursor, type Page, pageOf } from '../common/cursor.js';
 import { DeviceErrors } from '../common/device.errors.js';
 import { refuseBackwards } from '../common/interval.js';
 import { RetentionConfig } from '../config/retention.config.js';
+import { RegistryService } from '../device/registry.service.js';
 import { Database } from '../storage/database.js';
 import type { Lane } from '../storage/log.js';
 import { DeviceFeedback, type MessageResult } from './device-feedback.js';
@@ -11,7 +13,14 @@ import { fillPage } from './history.page.js';
 import { judge, newRejects, sizeOf } from './judge.js';
 import { historyKey, ReadingHistory, type HistoryRange } from './reading.history.js';
 import { ReadingRepository, type StoredReading } from './reading.repository.js';
-import { recordMessages, recordResult, type RecordRequest, type RecordResult } from './record-request.js';
+import {
+  devicesOf,
+  onlyVisible,
+  recordMessages,
+  recordResult,
+  type RecordRequest,
+  type RecordResult,
+} from './record-request.js';
 import { type RejectFilter, RejectRepository } from './reject.repository.js';
 import { Refusal, type RejectCode } from './sensor.errors.js';
 import {
@@ -60,6 +69,7 @@ export class SensorService {
     private readonly units: UnitRepository,
     private readonly feedback: DeviceFeedback,
     private readonly retention: RetentionConfig,
+    private readonly registry: RegistryService,
   ) {}
 
   /** Counts per reading since the start; a message that cannot be taken apart counts as one reading, an event as none. */
@@ -92,27 +102,35 @@ export class SensorService {
     return messages.map((_, i) => (i in places ? ofBulk[places[i]!]! : ofLight.next().value!));
   }
 
-  /** Stores the readings that another service hands in, like {@link record}; each of them is judged alone. */
-  async recordRequest(request: RecordRequest): Promise<RecordResult> {
-    const messages = recordMessages(request, this.retention.readings);
+  /**
+   * Stores the readings that another service hands in, like {@link record}; each of them is judged alone, and rejected where its
+   * device is hidden from the caller.
+   */
+  async recordRequest(request: RecordRequest, caller: Principal): Promise<RecordResult> {
+    let messages = recordMessages(request, this.retention.readings);
+    if (caller.tags !== null) {
+      messages = onlyVisible(messages, await this.registry.visibleAmong(caller, devicesOf(messages)));
+    }
     const weight = weightOfReadings(messages.length, request.payload.length);
     const results = isHeavy(weight) ? this.recordBulk(messages, weight) : this.recordNow(messages, 'prompt');
     return recordResult(await results);
   }
 
-  /** The newest value of each metric. Throws DEVICE_UNKNOWN for a device never seen. */
-  async latest(deviceId: string): Promise<LatestResource> {
+  /** The newest value of each metric. Throws DEVICE_UNKNOWN for a device never seen, and for one that is hidden from the caller. */
+  async latest(deviceId: string, caller: Principal): Promise<LatestResource> {
+    await this.registry.requireVisible(caller, deviceId);
     const values = await this.past.latest(deviceId);
-    if (values === null) throw DeviceErrors.DEVICE_UNKNOWN('This device was never seen.');
+    if (values === null) throw DeviceErrors.DEVICE_UNKNOWN('There is no device with this id.');
     return latestResource(deviceId, values);
   }
 
   /**
    * A page of a device's readings, of which `metrics` picks values; readings without any of them are left out. It holds at
    * most `limit` readings, and `maxBytes` of them as JSON (null = no bound); a page may hold fewer although there are more.
-   * Throws BAD_RANGE, BAD_CURSOR, CURSOR_MISMATCH, and DEVICE_UNKNOWN for a device never seen.
+   * Throws BAD_RANGE, BAD_CURSOR, CURSOR_MISMATCH, and DEVICE_UNKNOWN for a device never seen or hidden from the caller.
    */
   async history(
+    caller: Principal,
     query: HistoryQuery,
     limit: number,
     cursor: string | null,
@@ -120,13 +138,14 @@ export class SensorService {
   ): Promise<Page<ReadingResource>> {
     const { deviceId, from, to, order } = query;
     refuseBackwards(from, to);
+    await this.registry.requireVisible(caller, deviceId);
     const metrics = query.metrics && [...new Set(query.metrics)].toSorted();
     const scope = { list: 'readings', deviceId, metrics, from, to, order };
     const after = cursor === null ? null : decodeCursor(cursor, scope);
     const readings = this.past.read(query, after, limit + 1);
     const { items, last } = await fillPage(readings, { limit, metrics: metrics && new Set(metrics), maxBytes });
     if (items.length === 0 && !(await this.past.isKnown(deviceId))) {
-      throw DeviceErrors.DEVICE_UNKNOWN('This device was never seen.');
+      throw DeviceErrors.DEVICE_UNKNOWN('There is no device with this id.');
     }
     const nextCursor = last && encodeCursor(historyKey(last, order), scope);
     return { items, nextCursor, hasMore: nextCursor !== null };
@@ -145,16 +164,29 @@ export class SensorService {
   }
 
   /**
-   * The last stored readings, or with `deviceId` that device's newest by `ts`; oldest of them first, in pages that are read as
-   * they are asked for. Rejects at once where the database is away.
+   * The last stored readings of the devices that the caller sees, or with `deviceId` that device's newest by `ts`; oldest of them
+   * first, in pages that are read as they are asked for. Rejects at once where the database is away.
    */
-  async list(limit: number, deviceId: string | null): Promise<AsyncIterable<readonly StoredReading[]>> {
-    return this.readings.read(await this.readings.newest(limit, deviceId));
+  async list(
+    { tags }: Principal,
+    limit: number,
+    deviceId: string | null,
+  ): Promise<AsyncIterable<readonly StoredReading[]>> {
+    return this.readings.read(await this.readings.newest(limit, deviceId, tags));
   }
 
-  /** A page of rejects, newest first. Throws BAD_CURSOR and CURSOR_MISMATCH. */
-  async listRejects(filter: RejectFilter, limit: number, cursor: string | null): Promise<Page<RejectResource>> {
-    const scope = { list: 'rejects', deviceId: filter.deviceId, code: filter.code };
+  /**
+   * A page of rejects, newest first; to a caller with limits only those of devices that it sees, and so none without a device.
+   * Throws BAD_CURSOR and CURSOR_MISMATCH.
+   */
+  async listRejects(
+    { tags }: Principal,
+    { deviceId, code }: RejectFilter,
+    limit: number,
+    cursor: string | null,
+  ): Promise<Page<RejectResource>> {
+    const filter = { deviceId, code, ...(tags && { tags }) };
+    const scope = { list: 'rejects', ...filter };
     const before = cursor === null ? null : Number(decodeCursor(cursor, scope)[0]);
     const rows = await this.rejects.list(filter, before, limit + 1);
     return pageOf(rows, limit, scope, ({ seq }) => [seq], rejectResource);

@@ -18,23 +18,24 @@ export class SensorServiceController {
   constructor(private readonly sensors: SensorService) {}
 
   @OnRequest('services/sensor/latest')
-  latest(@Payload() { deviceId }: LatestDto): Promise<LatestResource> {
-    return this.sensors.latest(deviceId);
+  latest(@Payload() { deviceId }: LatestDto, @Ctx() { caller }: ServiceRequest): Promise<LatestResource> {
+    return this.sensors.latest(deviceId, caller);
   }
 
   @OnRequest('services/sensor/history')
   history(
     @Payload() { deviceId, metrics, from, to, order, limit, cursor }: HistoryDto,
+    @Ctx() { caller }: ServiceRequest,
   ): Promise<Page<ReadingResource>> {
     const query = { deviceId, metrics: metrics ?? null, from: from ?? null, to: to ?? null, order };
-    return this.sensors.history(query, limit, cursor ?? null, MOST_PAGE_BYTES);
+    return this.sensors.history(caller, query, limit, cursor ?? null, MOST_PAGE_BYTES);
   }
 
   @OnRequest('services/sensor/record', { decode: readable })
   record(
     @Payload() document: Json,
-    @Ctx() { topic, payload, receivedAt, arrival }: ServiceRequest,
+    @Ctx() { caller, topic, payload, receivedAt, arrival }: ServiceRequest,
   ): Promise<RecordResult> {
-    return this.sensors.recordRequest({ document, topic, payload, receivedAt, arrival });
+    return this.sensors.recordRequest({ document, topic, payload, receivedAt, arrival }, caller);
   }
 }
