@@ -1,4 +1,5 @@
 import { expect } from '@jest/globals';
+import { eventually } from '../../support/eventually.js';
 import type { Answer, ProblemBody } from '../../support/http.js';
 import { get } from '../../support/http.js';
 import { connectDevice, type Device } from '../../support/mqtt.js';
@@ -115,12 +116,24 @@ export class Stage {
     for (const secret of secrets) expect(this.service.output()).not.toContain(secret);
   }
 
+  /** The one line that the log gets of what `act` does. The log has one a second of each kind, so that kind must be new. */
+  async lineOf(act: () => Promise<unknown>): Promise<LogLine> {
+    const before = this.log().length;
+    await act();
+    const lines = await eventually('a line in the log', () => this.log().length > before && this.log().slice(before));
+    expect(lines).toHaveLength(1);
+    return lines[0]!;
+  }
+
   /** Every code that was counted has its line in the log, and no request has two. */
   async logsRefusals(): Promise<void> {
-    const lines = this.log().filter(({ msg }) => msg === 'request refused');
+    const lines = () => this.log().filter(({ msg }) => msg === 'request refused');
     const { refused } = (await this.health()).http;
-    expect([...new Set(lines.map(({ code }) => code))].toSorted()).toEqual(Object.keys(refused).toSorted());
-    const requests = lines.map(({ requestId }) => requestId);
+    await eventually('the log has all codes', () => {
+      expect([...new Set(lines().map(({ code }) => code))].toSorted()).toEqual(Object.keys(refused).toSorted());
+      return true;
+    });
+    const requests = lines().map(({ requestId }) => requestId);
     expect(new Set(requests).size).toBe(requests.length);
   }
 
