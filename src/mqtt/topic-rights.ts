@@ -21,36 +21,25 @@ export const REQUEST_SCOPES: Readonly<Record<string, Scope>> = {
  * does not start with `$`.
  */
 export function publishRights(principal: Principal, topics: Topics): string[] {
-  switch (principal.kind) {
-    case 'anyone':
-      return ['#'];
-    case 'device':
-      return [
-        `${topics.prefix}/${principal.id}/up/#`,
-        ...topics.deviceTopics.map(({ telemetry }) => telemetry.topicFor({ deviceId: principal.id })),
-      ];
-    case 'key':
-      return [...requests(principal), ...messages(principal, 'mqtt:publish', topics)];
-    case 'broker':
-      return [];
-  }
+  const { kind, id } = principal;
+  if (kind === 'anyone') return ['#'];
+  if (kind === 'key') return [...requests(principal), ...messages(principal, 'mqtt:publish', topics)];
+  if (kind !== 'device') return [];
+  const foreign = topics.deviceTopics.map(({ telemetry }) => telemetry.topicFor({ deviceId: id }));
+  return [`${topics.prefix}/${id}/up/#`, ...foreign];
 }
 
 /** The filters that a client may subscribe to, with all that they cover; nothing else. The counterpart of {@link publishRights}. */
 export function subscribeRights(principal: Principal, topics: Topics): string[] {
-  switch (principal.kind) {
-    case 'anyone':
-      return ['#'];
-    case 'device':
-      return [
-        `${topics.prefix}/${principal.id}/down/#`,
-        ...topics.deviceTopics.flatMap(({ command }) => command?.topicFor({ deviceId: principal.id }) ?? []),
-      ];
-    case 'key':
-      return [...requests(principal).map((topic) => `${topic}/reply`), ...messages(principal, 'messages:read', topics)];
-    case 'broker':
-      return [];
+  const { kind, id } = principal;
+  if (kind === 'anyone') return ['#'];
+  if (kind === 'key') {
+    const replies = requests(principal).map((topic) => `${topic}/reply`);
+    return [...replies, ...messages(principal, 'messages:read', topics)];
   }
+  if (kind !== 'device') return [];
+  const foreign = topics.deviceTopics.flatMap(({ command }) => command?.topicFor({ deviceId: id }) ?? []);
+  return [`${topics.prefix}/${id}/down/#`, ...foreign];
 }
 
 /** The only topic of a device's will; null: a will may go wherever the client may publish. */
