@@ -71,7 +71,7 @@ export class CommandDispatcher implements OnApplicationBootstrap, OnModuleDestro
   async sendPending(deviceId: string, max: number): Promise<number> {
     const sent: string[] = [];
     // At a broker that tells nothing, what went out before a device said that it is there may have reached nobody.
-    const wasThere = this.link.listeners !== null || (await this.devices.presenceOf(deviceId)).state === 'online';
+    const wasThere = this.link.listeners !== null || (await this.devices.reachOf(deviceId)).state === 'online';
     for (const command of await this.commands.openOf(deviceId)) {
       if (sent.length === max) break;
       const isComing = (wasThere && isOnItsWay(command, Date.now())) || (await this.sender.send(command)) === 'sent';
@@ -190,7 +190,7 @@ export class CommandDispatcher implements OnApplicationBootstrap, OnModuleDestro
   private async againAt(command: Command, sending: Sending): Promise<number> {
     const end = endOf(command);
     if (sending === 'never') return end;
-    const { listens } = await this.devices.presenceOf(command.deviceId);
+    const { listens } = await this.devices.reachOf(command.deviceId);
     if (sending === 'unheard' && !listens && this.link.listeners) return end;
     const now = Date.now();
     if (!listens || sending === 'behind') return Math.min(end, now + AGAIN_MS.late);

@@ -192,8 +192,9 @@ export class CommandSender implements BeforeApplicationShutdown {
     if (link === 'foreign') return true;
     // Known without a look into the database.
     if (this.link.listeners?.has(deviceId) === false) return false;
-    const { listens, state, lastSeen } = await this.devices.presenceOf(deviceId);
-    return listens && (attempts === 0 || state === 'online' || (lastSeen ?? 0) > lastAttemptAt!);
+    const { listens, state, lastSeen } = await this.devices.reachOf(deviceId);
+    const isSaidToBeThere = state === 'online' || state === 'stale';
+    return listens && (attempts === 0 || isSaidToBeThere || (lastSeen ?? 0) > lastAttemptAt!);
   }
 
   private track(work: Promise<unknown>): void {

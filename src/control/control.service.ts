@@ -197,7 +197,7 @@ export class ControlService {
   }
 
   private async refuseOffline(deviceId: string): Promise<void> {
-    const { state, lastSeen } = await this.devices.presenceOf(deviceId);
+    const { state, lastSeen } = await this.devices.reachOf(deviceId);
     if (state !== 'offline' && state !== 'never') return;
     const detail = state === 'never' ? 'The device was never seen.' : 'The device is offline.';
     const extra = { lastSeen: lastSeen === null ? null : formatTime(lastSeen) };

@@ -3,6 +3,8 @@ import { isPassing } from '../common/errors.js';
 import { LastHeard } from '../mqtt/last-heard.js';
 import { MqttLink } from '../mqtt/link.js';
 import { DeviceRepository, inOrder } from './device.repository.js';
+import { PresenceLog } from './presence.log.js';
+import { PresenceRepository } from './presence.repository.js';
 import { isBack } from './presence.js';
 
 const INTERVAL_MS = 5_000;
@@ -26,6 +28,8 @@ export class ActivityRecorder implements OnApplicationBootstrap, OnApplicationSh
     private readonly lastHeard: LastHeard,
     private readonly devices: DeviceRepository,
     private readonly link: MqttLink,
+    private readonly presences: PresenceRepository,
+    private readonly told: PresenceLog,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -81,7 +85,10 @@ export class ActivityRecorder implements OnApplicationBootstrap, OnApplicationSh
   }
 
   private async keep(part: readonly (readonly [deviceId: string, at: number])[]): Promise<void> {
-    const back = this.link.listeners === null ? await this.backOf(new Map(part)) : [];
+    const { listeners } = this.link;
+    const back = listeners === null ? await this.backOf(new Map(part)) : [];
+    const attendanceOf = listeners && ((deviceId: string) => listeners.attendanceOf(deviceId));
+    if (await this.presences.keepHeard(part, attendanceOf)) this.told.tell();
     await this.devices.keepHeard(part);
     for (const deviceId of back) for (const listener of this.listeners) listener(deviceId);
   }

@@ -1,25 +1,60 @@
 import { Injectable } from '@nestjs/common';
-import { sql } from 'kysely';
+import { type Selectable, sql } from 'kysely';
 import { Database, type Statement } from '../storage/database.js';
 import type { DeviceLink } from '../storage/log.js';
-import type { DeviceRow } from './presence.js';
+import type { Schema } from '../storage/schema.js';
+import type { DeviceRow, PresenceChange } from './presence.js';
+import { PresenceStatements } from './presence.statements.js';
 import type { DeviceStatus } from './status.js';
 
-/** A status to be kept; null: it was cleared. `replayed`: the broker says again what was said before. `receivedAt` in epoch milliseconds. */
+/** A status to be kept; null: it was cleared. `replayed`: the broker says again what was said before; `isThere`: the broker in this process knows that it is there, null where the broker is elsewhere. `receivedAt` in epoch milliseconds. */
 export interface StatusReport {
   readonly deviceId: string;
   readonly status: DeviceStatus | null;
   readonly replayed: boolean;
+  readonly isThere: boolean | null;
   readonly receivedAt: number;
 }
 
 /** Devices that share a statement, far from what a statement may hold. */
 const DEVICES_PER_STATEMENT = 500;
 
+/** What came of statuses that were kept. */
+export interface KeptStatuses {
+  /** Devices that are online and were not, or were in another session. */
+  readonly awake: ReadonlySet<string>;
+  /** The presence of one of them has changed. */
+  readonly changed: boolean;
+}
+
+interface Step {
+  readonly deviceId: string;
+  readonly statement: Statement;
+  readonly tells: 'awake' | 'changed' | null;
+}
+
+const ROW = [
+  'id',
+  'link',
+  'online',
+  'session',
+  'status_at',
+  'last_seen',
+  'polled_at',
+  'presence',
+  'presence_since',
+  'presence_reason',
+  'presence_source',
+] as const;
+
 /** The devices that have shown themselves or been sent a command. */
 @Injectable()
 export class DeviceRepository {
-  constructor(private readonly database: Database) {}
+  private readonly presence: PresenceStatements;
+
+  constructor(private readonly database: Database) {
+    this.presence = new PresenceStatements(database);
+  }
 
   /** False while nothing can be written. */
   get isUp(): boolean {
@@ -39,12 +74,16 @@ export class DeviceRepository {
   async find(deviceId: string): Promise<DeviceRow | null> {
     const row = await this.database.point
       .selectFrom('devices')
-      .select(['link', 'online', 'status_at', 'last_seen', 'polled_at'])
+      .select(ROW)
       .where('id', '=', deviceId)
       .executeTakeFirst();
-    if (!row) return null;
-    const { link, online, status_at: statusAt, last_seen: lastSeen, polled_at: polledAt } = row;
-    return { link, online: online === null ? null : online === 1, statusAt, lastSeen, polledAt };
+    return row ? deviceRow(row) : null;
+  }
+
+  /** Those of the devices that are known, by id; one query. */
+  async findAll(deviceIds: readonly string[]): Promise<ReadonlyMap<string, DeviceRow>> {
+    const rows = await this.database.point.selectFrom('devices').select(ROW).where('id', 'in', deviceIds).execute();
+    return new Map(rows.map((row) => [row.id, deviceRow(row)]));
   }
 
   /** A statement that creates the device where it is unknown, and leaves a known one as it is. */
@@ -58,14 +97,18 @@ export class DeviceRepository {
 
   /**
    * Keeps what devices said of themselves, one after the other, as one job; they are created where unknown, and native from
-   * then on. Resolves with those that are online and were not, or were in another session.
+   * then on.
    */
-  async keepStatuses(reports: readonly StatusReport[]): Promise<ReadonlySet<string>> {
+  async keepStatuses(reports: readonly StatusReport[]): Promise<KeptStatuses> {
     // In the order in which appends lock them too, so that none waits for another in a circle.
     const sorted = reports.toSorted((a, b) => order(a.deviceId, b.deviceId));
     const steps = sorted.flatMap((report) => this.stepsOf(report));
     const results = await this.database.write(steps.map(({ statement }) => statement));
-    return new Set(steps.filter(({ wakes }, i) => wakes && results[i]!.changes > 0).map(({ deviceId }) => deviceId));
+    const told = steps.filter((_, i) => results[i]!.changes > 0);
+    return {
+      awake: new Set(told.filter(({ tells }) => tells === 'awake').map(({ deviceId }) => deviceId)),
+      changed: told.some(({ tells }) => tells === 'changed'),
+    };
   }
 
   /** The device is native from now on; it is created where unknown. */
@@ -73,10 +116,12 @@ export class DeviceRepository {
     await this.database.write([this.showNative(deviceId, at)]);
   }
 
-  /** The device has asked for its commands over HTTP; it is created where unknown, and native from then on. */
-  async keepPoll(deviceId: string, at: number): Promise<void> {
+  /** The device has asked for its commands over HTTP; it is created where unknown, and native from then on. Resolves with true where its presence has changed. */
+  async keepPoll(deviceId: string, at: number): Promise<boolean> {
     const polled = this.database.sql.updateTable('devices').set({ polled_at: at }).where('id', '=', deviceId).compile();
-    await this.database.write([this.showNative(deviceId, at), polled, this.heard([[deviceId, at]])]);
+    const presence = this.presence.polled(deviceId, at);
+    const job = [this.showNative(deviceId, at), presence, polled, this.heard([[deviceId, at]])];
+    return (await this.database.write(job))[1]!.changes > 0;
   }
 
   /**
@@ -100,30 +145,53 @@ export class DeviceRepository {
   }
 
   async remove(deviceId: string): Promise<void> {
-    await this.database.write([this.database.sql.deleteFrom('devices').where('id', '=', deviceId).compile()]);
+    const compile = this.database.sql;
+    await this.database.write([
+      compile.deleteFrom('devices').where('id', '=', deviceId).compile(),
+      compile.deleteFrom('presence_changes').where('device_id', '=', deviceId).compile(),
+    ]);
   }
 
-  private stepsOf({ deviceId, status, replayed, receivedAt }: StatusReport) {
-    const step = (statement: Statement, wakes = false) => ({ deviceId, statement, wakes });
+  private stepsOf({ deviceId, status, replayed, isThere, receivedAt }: StatusReport): readonly Step[] {
+    const step = (statement: Statement, tells: Step['tells'] = null) => ({ deviceId, statement, tells });
+    const change = (statement: Statement) => step(statement, 'changed');
     const ofDevice = this.database.sql.updateTable('devices').where('id', '=', deviceId);
     const at = { status_at: receivedAt };
     // Anybody may clear the retained status of a device that is gone, so that is nothing the device shows itself by.
-    if (status === null) return [step(ofDevice.set({ ...at, online: null, session: null }).compile())];
+    if (status === null) {
+      const cleared = this.presence.cleared(deviceId, receivedAt, isThere === false ? 'offline' : 'unknown');
+      const forget = step(ofDevice.set({ ...at, online: null, session: null }).compile());
+      return isThere === true ? [forget] : [forget, change(cleared)];
+    }
 
     const shown = step(this.showNative(deviceId, receivedAt));
     const { session } = status;
     if (status.online) {
-      const change = ofDevice
+      const begins = ofDevice
         .set({ ...at, online: 1, session })
         .where((eb) => eb.or([eb('online', 'is distinct from', 1), eb('session', 'is distinct from', session)]));
       const again = ofDevice.set(at).where('online', '=', 1);
-      return [shown, step(change.compile(), true), ...(replayed ? [] : [step(again.compile())])];
+      return [
+        shown,
+        step(begins.compile(), 'awake'),
+        ...(replayed ? [] : [step(again.compile())]),
+        change(this.presence.saidOnline(deviceId, receivedAt)),
+      ];
     }
     let gone = ofDevice.set({ ...at, online: 0 });
     // The will of a session that is over says nothing about the one that has begun since.
     if (session !== null) gone = gone.where((eb) => eb.or([eb('session', 'is', null), eb('session', '=', session)]));
     if (replayed) gone = gone.where('online', 'is distinct from', 0);
-    return [shown, step(gone.compile())];
+    // The broker in this process knows better, also where one connection is about to take over from another.
+    if (isThere === true) return [shown, step(gone.compile())];
+    const ofSession = session === null ? sql`true` : sql`(d.session is null or d.session = ${session})`;
+    const isNews = replayed ? sql`d.online is distinct from 0` : sql`true`;
+    // First, while the row still says what it is judged by.
+    return [
+      shown,
+      change(this.presence.saidOffline(deviceId, receivedAt, sql`${ofSession} and ${isNews}`)),
+      step(gone.compile()),
+    ];
   }
 
   private showNative(deviceId: string, at: number): Statement {
@@ -157,6 +225,30 @@ export function inOrder(heard: ReadonlyMap<string, number>): (readonly (readonly
   return Array.from({ length: parts }, (_, i) =>
     sorted.slice(i * DEVICES_PER_STATEMENT, (i + 1) * DEVICES_PER_STATEMENT),
   );
+}
+
+type StoredRow = Pick<Selectable<Schema['devices']>, (typeof ROW)[number]>;
+
+function deviceRow({ link, online, session, presence, ...row }: StoredRow): DeviceRow {
+  const change =
+    presence === null
+      ? null
+      : {
+          state: presence,
+          since: row.presence_since,
+          reason: row.presence_reason,
+          source: row.presence_source,
+        };
+  return {
+    link,
+    online: online === null ? null : online === 1,
+    session,
+    statusAt: row.status_at,
+    lastSeen: row.last_seen,
+    polledAt: row.polled_at,
+    // Written from changes only.
+    change: change as PresenceChange | null,
+  };
 }
 
 function order(a: string, b: string): number {

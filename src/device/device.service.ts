@@ -9,11 +9,15 @@ import type { Statement } from '../storage/database.js';
 import type { DeviceLink } from '../storage/log.js';
 import { ActivityRecorder } from './activity.recorder.js';
 import { DeviceRepository } from './device.repository.js';
-import { type DevicePresence, judgePresence } from './presence.js';
+import { PresenceLog } from './presence.log.js';
+import { PresenceRecorder } from './presence.recorder.js';
+import { type DevicePresence, type DeviceRow, judgePresence } from './presence.js';
 import { type DeviceStatus, parseStatus } from './status.js';
 import { StatusOrder } from './status.order.js';
 
 export type { DevicePresence } from './presence.js';
+
+export type DeviceReach = Pick<DevicePresence, 'state' | 'lastSeen' | 'listens'>;
 
 /** What was published on a device's `up/status`. `deviceId` is as the topic has it; `receivedAt` in epoch milliseconds; the others as in TopicMessage. */
 export interface StatusMessage {
@@ -36,7 +40,6 @@ const MOST_POLLERS = 20_000;
 /** Which devices there are, how they reach us, and whether they are there. */
 @Injectable()
 export class DeviceService {
-  private readonly startedAt = Date.now();
   private readonly order = new StatusOrder();
   private readonly awakened = new Set<(deviceId: string) => void>();
   private readonly removals = new Set<(deviceId: string) => Promise<void>>();
@@ -45,6 +48,8 @@ export class DeviceService {
   constructor(
     private readonly devices: DeviceRepository,
     private readonly activity: ActivityRecorder,
+    private readonly presences: PresenceRecorder,
+    private readonly told: PresenceLog,
     private readonly sensors: SensorService,
     private readonly link: MqttLink,
     private readonly publisher: MqttPublisher,
@@ -71,21 +76,36 @@ export class DeviceService {
     return this.devices.linkOf(deviceId);
   }
 
-  /**
-   * Whether the device is there. Of one that listens at the embedded broker it is told without a look into the database; else
-   * rejects with STORAGE_UNAVAILABLE where that cannot be read.
-   */
+  /** Whether the device is there, and how that is known; one that is unknown was `never` seen. Rejects with STORAGE_UNAVAILABLE. */
   async presenceOf(deviceId: string): Promise<DevicePresence> {
-    const { listeners } = this.link;
-    const heardAt = this.activity.heardAt(deviceId);
-    if (listeners?.has(deviceId)) return { state: 'online', lastSeen: heardAt, listens: true };
-    const row = await this.devices.find(deviceId);
-    const connected = listeners && {
-      listens: listeners.has(deviceId),
-      isConnected: listeners.isConnected(deviceId),
-      since: this.startedAt,
-    };
-    return judgePresence(row, heardAt, connected, Date.now());
+    return this.judge(deviceId, await this.devices.find(deviceId));
+  }
+
+  /**
+   * The same for devices of a list, by id: one query that looks each up by its key, and some microseconds for each. What is not in the
+   * database counts too (who is connected, what was heard in the last 5 s, the time that passes), so that a list cannot be filtered by
+   * presence in SQL. Rejects with STORAGE_UNAVAILABLE.
+   */
+  async presencesOf(deviceIds: readonly string[]): Promise<ReadonlyMap<string, DevicePresence>> {
+    if (deviceIds.length === 0) return new Map();
+    const rows = await this.devices.findAll(deviceIds);
+    return new Map(deviceIds.map((id) => [id, this.judge(id, rows.get(id) ?? null)]));
+  }
+
+  /** As presenceOf; throws DEVICE_UNKNOWN where there is no such device. */
+  async knownPresenceOf(deviceId: string): Promise<DevicePresence> {
+    const row = isDeviceId(deviceId) ? await this.devices.find(deviceId) : null;
+    if (row === null) throw DeviceErrors.DEVICE_UNKNOWN('There is no device with this id.');
+    return this.judge(deviceId, row);
+  }
+
+  /**
+   * What who sends a command has to know of the device. Of one that listens at the embedded broker it is told without a look into
+   * the database, and `lastSeen` may be null; else rejects with STORAGE_UNAVAILABLE where that cannot be read.
+   */
+  async reachOf(deviceId: string): Promise<DeviceReach> {
+    if (!this.link.listeners?.has(deviceId)) return this.presenceOf(deviceId);
+    return { state: 'online', lastSeen: this.activity.heardAt(deviceId), listens: true };
   }
 
   /**
@@ -113,7 +133,7 @@ export class DeviceService {
     if (this.polls.size >= MOST_POLLERS) this.polls.clear();
     this.polls.set(deviceId, now + POLL_NOTED_MS);
     try {
-      await this.devices.keepPoll(deviceId, Date.now());
+      if (await this.devices.keepPoll(deviceId, Date.now())) this.told.tell();
     } catch (error) {
       this.polls.delete(deviceId);
       throw error;
@@ -153,13 +173,29 @@ export class DeviceService {
     return this.devices.insert(deviceId, link, at);
   }
 
+  private judge(deviceId: string, row: DeviceRow | null): DevicePresence {
+    const { listeners } = this.link;
+    const connected = listeners && {
+      listens: listeners.has(deviceId),
+      attendance: listeners.attendanceOf(deviceId),
+      since: this.presences.since,
+    };
+    return judgePresence(row, this.activity.heardAt(deviceId), connected, Date.now());
+  }
+
   private async keep(messages: readonly ReadStatus[]): Promise<void> {
     // A will is no sign of life, nor is what the broker kept.
     for (const { deviceId, status, replayed, receivedAt } of messages) {
       if (status?.online && !replayed) this.activity.note(deviceId, receivedAt);
     }
     await this.order.through(messages, async (news) => {
-      const awake = await this.devices.keepStatuses(news);
+      // A connection that broke is told by the broker first, and then by its will.
+      await this.presences.settled(news.map(({ deviceId }) => deviceId));
+      const { listeners } = this.link;
+      const isThere = (deviceId: string) => listeners && listeners.attendanceOf(deviceId) !== null;
+      const reports = news.map((message) => ({ ...message, isThere: isThere(message.deviceId) }));
+      const { awake, changed } = await this.devices.keepStatuses(reports);
+      if (changed) this.told.tell();
       for (const deviceId of awake) for (const listener of this.awakened) listener(deviceId);
     });
   }

@@ -1,3 +1,4 @@
+import type { Attendance, AttendanceChange } from './attendance.js';
 import type { InboundMessage, OutboundMessage } from './message.js';
 
 /** An inbound message that waits for its verdict. Exactly one of the two is called, once. */
@@ -38,7 +39,7 @@ export interface LinkCapabilities {
   readonly sessionsSurviveRestart: boolean | null;
 }
 
-/** Which devices listen for their commands; only a broker in this process can tell. */
+/** Which devices are there, and listen for their commands; only a broker in this process can tell. */
 export interface Listeners {
   /** True while a live connection has a granted subscription that names the device literally and covers all of its `down/commands/`. */
   has(deviceId: string): boolean;
@@ -46,6 +47,10 @@ export interface Listeners {
   isConnected(clientId: string): boolean;
   /** Calls back each time that a connection's first such subscription has taken effect. Returns what ends it. */
   onListening(listener: (deviceId: string) => void): () => void;
+  /** How the device is there, or null where nobody is connected under its id or listens for it. */
+  attendanceOf(deviceId: string): Attendance | null;
+  /** Calls back each time that a device comes or goes, but not where one connection takes over from another. The listener must not throw. Returns what ends it. */
+  onAttendance(listener: (change: AttendanceChange) => void): () => void;
 }
 
 /** The one thing the transport knows of a broker. Two links implement it: the embedded broker and an external one. */
@@ -57,7 +62,7 @@ export abstract class MqttLink {
   abstract readonly clients: number | null;
   /** Where clients reach the broker, such as `mqtt://127.0.0.1:1883`; known once started. */
   abstract readonly urls: readonly string[];
-  /** Who listens for commands, or null where the broker does not tell. */
+  /** Who is there and listens for commands, or null where the broker does not tell. */
   abstract readonly listeners: Listeners | null;
   /** Opens the link. Every message that matches one of `filters` is handed to `deliver`. Rejects with a message that says what to do. */
   abstract start(filters: readonly string[], deliver: (delivery: Delivery) => void): Promise<void>;

@@ -102,7 +102,7 @@ function event(message: SensorMessage, type: string, retentionMs: number): Taken
   const parsed = parseEvent(payload, type, { receivedAt, retentionMs });
   if (parsed instanceof Refusal) return rejected(message, parsed);
   const key = parsed.identity === 'unique' ? arrivalKey(arrival, 0) : parsed.key;
-  return { ...NOTHING, message, events: [{ deviceId, link, type, receivedAt, ...parsed, key }] };
+  return { ...NOTHING, message, events: [{ kind: 'event', deviceId, link, type, receivedAt, ...parsed, key }] };
 }
 
 function rejected(message: SensorMessage, { code, detail }: Refusal, ref: string | null = null): TakenApart {

@@ -27,8 +27,12 @@ export interface NewReading {
   readonly metrics: string | null;
 }
 
-/** A device event (`up/events/{type}`) on its way into the log. */
+/** `event`: what a device published on `up/events/{type}`. `presence`: the device came or went, as we saw it. */
+export type EventKind = 'event' | 'presence';
+
+/** An event on its way into the log. One of kind `event` shows its device, which is created where unknown; of another kind it does not. */
 export interface NewEvent {
+  readonly kind: EventKind;
   readonly deviceId: string;
   readonly link: DeviceLink;
   readonly type: string;

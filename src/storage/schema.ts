@@ -1,5 +1,5 @@
 import type { Generated } from 'kysely';
-import type { DeviceLink } from './log.js';
+import type { DeviceLink, EventKind } from './log.js';
 
 /** The tables. Times are epoch milliseconds, JSON columns hold JSON text, booleans are 0 or 1. */
 export interface Schema {
@@ -23,6 +23,7 @@ export interface Schema {
   api_keys: ApiKeyTable;
   sessions: SessionTable;
   audit: AuditTable;
+  presence_changes: PresenceChangeTable;
 }
 
 /** `log` gives the positions of readings and events; the next value is stored, never derived from what retention left. */
@@ -34,6 +35,7 @@ interface SequenceTable {
 /**
  * Primary key `id`. `online`, `session`: as the last `up/status` said (null: none has), at `status_at`; `last_seen`: any sign of
  * life; `polled_at`: the last time that it asked for commands over HTTP. `version` rises with every change by a user (its ETag).
+ * `presence..`: the last time that it was seen to come or go, all null where it never was.
  */
 interface DeviceTable {
   id: string;
@@ -49,6 +51,10 @@ interface DeviceTable {
   enabled: Generated<number>;
   approved: Generated<number>;
   version: Generated<number>;
+  presence: string | null;
+  presence_since: number | null;
+  presence_reason: string | null;
+  presence_source: string | null;
 }
 
 /** Primary key (device_id, key). */
@@ -99,6 +105,18 @@ interface AuditTable {
   request_id: string | null;
 }
 
+/** Changes of presence that are not in the log yet, in their order. Kept by a trigger, never written by hand. */
+interface PresenceChangeTable {
+  seq: Generated<number>;
+  device_id: string;
+  link: DeviceLink;
+  state: string;
+  reason: string;
+  source: string;
+  session: string | null;
+  since: number;
+}
+
 /** Primary key `position`; unique (device_id, ts, key). `key` is `<kind letter>:<key>`: `t` id-ts, `i` id, `s` seq, `h` hash, `u` unique. */
 export interface ReadingTable {
   position: number;
@@ -136,10 +154,10 @@ interface UnitTable {
   unit: string;
 }
 
-/** Primary key `position`, from the same sequence as readings; unique (device_id, ts, key). `kind` is `event` for `up/events/{type}`. */
+/** Primary key `position`, from the same sequence as readings; unique (device_id, ts, key). `kind` is `event` for `up/events/{type}`, `presence` where `type` is a state. */
 interface EventTable {
   position: number;
-  kind: string;
+  kind: EventKind;
   device_id: string;
   type: string;
   ts: number;

@@ -33,6 +33,7 @@ describeWith(['postgres'], 'Replicas that keep what they hear of the same device
     deviceId,
     status: { online: true, session, firmware: null },
     replayed: false,
+    isThere: null,
     receivedAt: at,
   });
   const will = (deviceId: string, at: number, session: string): StatusReport => ({
@@ -66,9 +67,9 @@ describeWith(['postgres'], 'Replicas that keep what they hear of the same device
 
   it('judge a will by the session that is in the row, whoever wrote it there', async () => {
     const [a, b] = replicas as [DeviceRepository, DeviceRepository];
-    expect([...(await a.keepStatuses([online('x', NOW, 'b1')]))]).toEqual(['x']);
-    expect([...(await b.keepStatuses([online('x', NOW + 1, 'b2')]))]).toEqual(['x']);
-    expect([...(await a.keepStatuses([online('x', NOW + 2, 'b2')]))]).toEqual([]);
+    expect([...(await a.keepStatuses([online('x', NOW, 'b1')])).awake]).toEqual(['x']);
+    expect([...(await b.keepStatuses([online('x', NOW + 1, 'b2')])).awake]).toEqual(['x']);
+    expect([...(await a.keepStatuses([online('x', NOW + 2, 'b2')])).awake]).toEqual([]);
     await a.keepStatuses([will('x', NOW + 3, 'b1')]);
     expect(await a.find('x')).toMatchObject({ online: true, statusAt: NOW + 2 });
     await a.keepStatuses([will('x', NOW + 4, 'b2')]);

@@ -38,6 +38,7 @@ export function reading(fields: Partial<NewReading> = {}): NewReading {
 export function event(fields: Partial<NewEvent> = {}): NewEvent {
   const ts = fields.ts ?? 1_800_000_000_000;
   return {
+    kind: 'event',
     deviceId: 'greenhouse-1',
     link: 'native',
     type: 'door',

@@ -5,6 +5,8 @@ import type { Aedes, Client } from 'aedes';
 export interface AedesClient extends Client {
   /** The only place where a whole SUBSCRIBE packet, or a PUBACK, is seen. */
   readonly _parser: EventEmitter;
+  /** It has sent its DISCONNECT. */
+  readonly _disconnected: boolean;
   /** The packet id of the next message that has none; 1 to 65,535. */
   _nextId: number;
   /** The subscriptions in effect, by filter, and how each delivers. */

@@ -1,8 +1,10 @@
 import type { Client } from 'aedes';
 import { isDeviceId } from '../../common/ids.js';
 import { coversFilter } from '../filter-cover.js';
+import type { Attendance, AttendanceChange, DepartureReason } from '../attendance.js';
 import type { Listeners } from '../link.js';
 import type { AedesClient } from './aedes-client.js';
+import type { Attendances } from './attendances.js';
 import type { Connection } from './connection.js';
 
 /** The device that `filter` names literally and whose commands, below `prefix`, it covers all of; null for any other filter. */
@@ -27,6 +29,7 @@ export class CommandListeners implements Listeners {
     private readonly prefix: string,
     private readonly clientOf: (id: string) => Client | undefined,
     private readonly connectionOf: (client: Client) => Connection | undefined,
+    private readonly attendances: Attendances,
   ) {}
 
   /** How many clients listen for anything. */
@@ -50,6 +53,14 @@ export class CommandListeners implements Listeners {
     return () => this.callbacks.delete(listener);
   }
 
+  attendanceOf(deviceId: string): Attendance | null {
+    return this.attendances.of(deviceId);
+  }
+
+  onAttendance(listener: (change: AttendanceChange) => void): () => void {
+    return this.attendances.onChange(listener);
+  }
+
   /** Subscriptions that were granted have taken effect, unless they have ended since. */
   started(client: AedesClient, filters: readonly string[]): void {
     if (!isLive(client)) return;
@@ -69,14 +80,15 @@ export class CommandListeners implements Listeners {
     for (const filter of filters) {
       const device = devices.get(filter);
       devices.delete(filter);
-      if (device !== undefined && !includes(devices, device)) this.leave(client, device);
+      if (device !== undefined && !includes(devices, device)) this.leave(client, device, 'unsubscribed');
     }
     if (devices.size === 0) this.devicesOf.delete(client);
   }
 
   /** The connection has ended. */
-  gone(client: Client): void {
-    for (const device of this.devicesOf.get(client)?.values() ?? []) this.leave(client, device);
+  gone(client: Client, why: DepartureReason): void {
+    this.attendances.ended(client, why);
+    for (const device of this.devicesOf.get(client)?.values() ?? []) this.leave(client, device, why);
     this.devicesOf.delete(client);
   }
 
@@ -90,14 +102,18 @@ export class CommandListeners implements Listeners {
     const devices = this.devicesOf.get(client) ?? new Map<string, string>();
     const isFirst = !includes(devices, device);
     this.devicesOf.set(client, devices.set(filter, device));
-    if (isFirst) this.clientsOf.set(device, (this.clientsOf.get(device) ?? new Set()).add(client));
+    if (isFirst) {
+      this.clientsOf.set(device, (this.clientsOf.get(device) ?? new Set()).add(client));
+      this.attendances.listenedFor(device);
+    }
     return isFirst;
   }
 
-  private leave(client: Client, device: string): void {
+  private leave(client: Client, device: string, why: DepartureReason): void {
     const clients = this.clientsOf.get(device);
-    clients?.delete(client);
-    if (clients?.size === 0) this.clientsOf.delete(device);
+    if (!clients?.delete(client) || clients.size > 0) return;
+    this.clientsOf.delete(device);
+    this.attendances.unheard(device, why);
   }
 }
 

@@ -3,7 +3,7 @@ import { Allowance } from './allowance.js';
 import type { Flow } from './flow.js';
 import { HeldPings } from './held-pings.js';
 import { InFlight } from './in-flight.js';
-import { Keepalive } from './keepalive.js';
+import { Keepalive, KeepaliveTimeout } from './keepalive.js';
 import { SocketWriter } from './socket-writer.js';
 import {
   CONNECT,
@@ -75,7 +75,7 @@ export class FrameGuard extends Duplex {
     this.writer = new SocketWriter(socket, drainTimeoutMs);
     this.keepalive = new Keepalive(
       () => socket.isPaused(),
-      () => this.destroy(new Error('keep alive timeout')),
+      () => this.destroy(new KeepaliveTimeout()),
     );
     this.on('drain', () => this.goOn());
     socket.on('data', this.onData);

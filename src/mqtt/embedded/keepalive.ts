@@ -1,6 +1,13 @@
 /** How long a client that sends nothing more may wait for its last acknowledgements. */
 const CLOSING_S = 10;
 
+/** Why a connection is closed whose client was silent for too long. */
+export class KeepaliveTimeout extends Error {
+  constructor() {
+    super('keep alive timeout');
+  }
+}
+
 /** Counts the silence of a client [MQTT-3.1.2-24]. */
 export class Keepalive {
   private timer: NodeJS.Timeout | null = null;

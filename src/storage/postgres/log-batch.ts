@@ -60,10 +60,11 @@ export function packBatch<Row extends LogRow>(
   };
 }
 
-/** Sorted by id, as rows are locked in the order in which they come. */
+/** Those that show themselves by a row, sorted by id, as rows are locked in the order in which they come. */
 function devicesOf(rows: readonly LogRow[]): [string, { readonly link: DeviceLink; readonly at: number }][] {
   const devices = new Map<string, { link: DeviceLink; at: number }>();
-  for (const { deviceId, link, receivedAt } of rows) {
+  for (const { deviceId, link, receivedAt, kind } of rows) {
+    if (kind === 'presence') continue;
     const known = devices.get(deviceId);
     if (!known) devices.set(deviceId, { link, at: receivedAt });
     else if (link === 'native') known.link = link;

@@ -1,4 +1,4 @@
-import type { DeviceLink, IdentityKind, NewEvent, NewReading } from '../log.js';
+import type { DeviceLink, EventKind, IdentityKind, NewEvent, NewReading } from '../log.js';
 
 /** One column of a table of the log that not both tables have. */
 interface OwnColumn<Row> {
@@ -15,6 +15,8 @@ export interface LogRow {
   readonly receivedAt: number;
   readonly identity: IdentityKind;
   readonly key: string;
+  /** Missing for readings. */
+  readonly kind?: EventKind;
 }
 
 /** How the two tables of the log differ. */
@@ -50,7 +52,7 @@ export const EVENTS: LogShape<NewEvent> = {
   content: 'body',
   contentOf: ({ body }) => body,
   columns: [
-    { name: 'kind', type: 'text', of: () => 'event' },
+    { name: 'kind', type: 'text', of: ({ kind }) => kind },
     { name: 'type', type: 'text', of: ({ type }) => type },
   ],
   metricsOf: null,

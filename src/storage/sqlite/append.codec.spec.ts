@@ -7,6 +7,7 @@ const text = fc.string({ unit: 'binary', maxLength: 20 });
 const identity = fc.constantFrom<IdentityKind>('id-ts', 'id', 'seq', 'hash', 'unique');
 const link = fc.constantFrom('native' as const, 'foreign' as const);
 const time = fc.integer({ min: 0, max: 8.64e15 });
+const kind = fc.constantFrom('event' as const, 'presence' as const);
 const common = { deviceId: text, link, ts: time, receivedAt: time, identity, key: text };
 
 describe('rows on their way to the writer', () => {
@@ -32,7 +33,7 @@ describe('rows on their way to the writer', () => {
 
   it('arrive as they were sent: events', () => {
     fc.assert(
-      fc.property(fc.array(fc.record({ ...common, type: text, body: text })), (events) => {
+      fc.property(fc.array(fc.record({ ...common, kind, type: text, body: text })), (events) => {
         const entry = packEvents(events);
         expect(rowCount(entry)).toBe(events.length);
         expect([...unpackEvents(structuredClone(entry))]).toEqual(

@@ -1,4 +1,4 @@
-import type { DeviceLink, IdentityKind, NewEvent, NewReading, NewReject, Verdict } from '../log.js';
+import type { DeviceLink, EventKind, IdentityKind, NewEvent, NewReading, NewReject, Verdict } from '../log.js';
 import type { AppendEntry, AppendResult, LogEntry, RejectEntry } from './protocol.js';
 
 /**
@@ -31,6 +31,7 @@ export interface ReadingRow extends LogRow {
 }
 
 export interface EventRow extends LogRow {
+  readonly kind: EventKind;
   readonly type: string;
 }
 
@@ -66,7 +67,10 @@ export function packEvents(events: readonly NewEvent[]): LogEntry {
     texts.push(deviceId, type, key, body);
     numbers[n++] = event.ts;
     numbers[n++] = event.receivedAt;
-    numbers[n++] = (event.link === 'native' ? 1 : 0) | (KIND_NUMBERS.get(event.identity)! << 2);
+    numbers[n++] =
+      (event.link === 'native' ? 1 : 0) |
+      (event.kind === 'presence' ? 2 : 0) |
+      (KIND_NUMBERS.get(event.identity)! << 2);
     numbers[n++] = deviceId.length;
     numbers[n++] = type.length;
     numbers[n++] = key.length;
@@ -147,6 +151,7 @@ export function* unpackEvents({ text, numbers }: LogEntry): Generator<EventRow> 
       ts: numbers[n]!,
       receivedAt: numbers[n + 1]!,
       link: flags & 1 ? 'native' : 'foreign',
+      kind: flags & 2 ? 'presence' : 'event',
       identity: KINDS[flags >> 2]!,
     };
   }

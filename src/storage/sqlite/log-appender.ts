@@ -46,7 +46,7 @@ export class LogAppender {
       ids: 'event_ids',
       content: 'body',
       columns: ['kind', 'type'],
-      values: ({ type }) => ['event', type],
+      values: ({ kind, type }) => [kind, type],
     });
     this.insertReject = db.prepare(
       `insert into rejects (id, device_id, topic, received_at, code, detail, payload, size) values (?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -109,14 +109,20 @@ export class LogAppender {
     } else if (entry.kind === 'readings') {
       for (const row of unpackReadings(entry)) yield () => this.storeReading(row);
     } else {
-      for (const row of unpackEvents(entry)) yield () => this.store(this.events, row);
+      for (const row of unpackEvents(entry)) yield () => this.storeEvent(row);
     }
   }
 
   private storeReading(row: ReadingRow): number {
+    this.devices.show(row);
     const code = this.store(this.readings, row);
     if (code === STORED) this.latest.offer(row);
     return code;
+  }
+
+  private storeEvent(row: EventRow): number {
+    if (row.kind === 'event') this.devices.show(row);
+    return this.store(this.events, row);
   }
 
   private storeReject({ id, deviceId, topic, receivedAt, code, detail, payload, size }: NewReject): number {
@@ -125,7 +131,6 @@ export class LogAppender {
   }
 
   private store<Row extends LogRow>(table: LogTable<Row>, row: Row): number {
-    this.devices.show(row);
     const code = table.append(row, this.next);
     if (code === STORED) this.next++;
     return code;
