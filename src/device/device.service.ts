@@ -78,7 +78,7 @@ export class DeviceService {
 
   /** Whether the device is there, and how that is known; one that is unknown was `never` seen. Rejects with STORAGE_UNAVAILABLE. */
   async presenceOf(deviceId: string): Promise<DevicePresence> {
-    return this.judge(deviceId, await this.devices.find(deviceId));
+    return this.judge(deviceId, await this.rowOf(deviceId));
   }
 
   /**
@@ -88,13 +88,14 @@ export class DeviceService {
    */
   async presencesOf(deviceIds: readonly string[]): Promise<ReadonlyMap<string, DevicePresence>> {
     if (deviceIds.length === 0) return new Map();
+    await this.presences.settled(deviceIds);
     const rows = await this.devices.findAll(deviceIds);
     return new Map(deviceIds.map((id) => [id, this.judge(id, rows.get(id) ?? null)]));
   }
 
   /** As presenceOf; throws DEVICE_UNKNOWN where there is no such device. */
   async knownPresenceOf(deviceId: string): Promise<DevicePresence> {
-    const row = isDeviceId(deviceId) ? await this.devices.find(deviceId) : null;
+    const row = isDeviceId(deviceId) ? await this.rowOf(deviceId) : null;
     if (row === null) throw DeviceErrors.DEVICE_UNKNOWN('There is no device with this id.');
     return this.judge(deviceId, row);
   }
@@ -171,6 +172,12 @@ export class DeviceService {
   /** A statement for somebody else's write job that creates the device where it is unknown. `at` in epoch milliseconds. */
   registration(deviceId: string, link: DeviceLink, at: number): Statement {
     return this.devices.insert(deviceId, link, at);
+  }
+
+  /** With all that the broker saw of it until now. */
+  private async rowOf(deviceId: string): Promise<DeviceRow | null> {
+    await this.presences.settled([deviceId]);
+    return this.devices.find(deviceId);
   }
 
   private judge(deviceId: string, row: DeviceRow | null): DevicePresence {

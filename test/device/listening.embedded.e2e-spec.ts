@@ -40,7 +40,15 @@ describe('At the embedded broker', () => {
       const presence = await devices.presenceOf('pump');
       return presence.state !== 'online' && presence;
     });
-    expect(gone).toEqual({ state: 'offline', listens: false, lastSeen: expect.any(Number) });
+    expect(gone).toEqual({
+      state: 'offline',
+      since: expect.any(Number),
+      reason: 'connection_lost',
+      source: 'broker',
+      lastSeen: expect.any(Number),
+      session: null,
+      listens: false,
+    });
   });
 
   it('a device does not listen because it says that it is online', async () => {
