@@ -45,7 +45,7 @@ export class PresenceStatements {
 
   /** What the device said of itself is withdrawn. `state`: what is left to be said. */
   cleared(deviceId: string, at: number, state: 'offline' | 'unknown'): Statement {
-    const when = sql`d.presence_source = 'status' and ${NOT_POLLING}`;
+    const when = sql`d.presence_source = 'status' and d.presence_reason <> 'status_cleared' and ${NOT_POLLING}`;
     return this.change([{ deviceId, at, reason: 'status_cleared' }], { state, source: 'status' }, when);
   }
 

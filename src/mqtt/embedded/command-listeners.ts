@@ -76,7 +76,8 @@ export class CommandListeners implements Listeners {
   /** Subscriptions have ended. */
   ended(client: Client, filters: readonly string[]): void {
     const devices = this.devicesOf.get(client);
-    if (!devices) return;
+    // Those that end with their connection are up to gone(), which knows why.
+    if (!devices || !isLive(client)) return;
     for (const filter of filters) {
       const device = devices.get(filter);
       devices.delete(filter);
