@@ -20,8 +20,6 @@ export interface EntranceSettings {
   readonly http: HttpConfig;
   /** Open mode: WebSockets only from this machine. */
   readonly isOpen: boolean;
-  /** How long TLS and the upgrade to a WebSocket may take, in milliseconds; 10 s if not said. */
-  readonly handshakeMs?: number;
 }
 
 /** All listeners of the embedded broker: plain TCP, and TLS and WebSocket where the settings want them. */
@@ -102,7 +100,7 @@ export class Entrances {
   }
 
   private async listen(carry: (events: TransportEvents) => Transport, port: number): Promise<void> {
-    const listener = new Listener(carry, this.events, this.settings.handshakeMs);
+    const listener = new Listener(carry, this.events);
     this.listeners.push(listener);
     this.urls.push(await listener.listen(this.settings.mqtt.host, port));
   }

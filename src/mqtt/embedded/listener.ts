@@ -1,6 +1,6 @@
 import type { AddressInfo, Socket } from 'node:net';
 import { listenProblem } from './listen-problem.js';
-import { addressOf, type Incoming, type Transport, type TransportEvents, type TransportRefusal } from './transport.js';
+import { addressOf, type Incoming, type Transport, type TransportEvents } from './transport.js';
 
 /** For TLS and the upgrade to a WebSocket together. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -23,7 +23,7 @@ export class Listener {
   private readonly handshakes = new Map<string, { readonly socket: Socket; readonly timer: NodeJS.Timeout }>();
   private readonly transport: Transport;
 
-  /** `carry` makes the transport, with what it is to tell. */
+  /** `carry` makes the transport, with what it is to tell. A handshake may take `handshakeMs` milliseconds. */
   constructor(
     carry: (events: TransportEvents) => Transport,
     private readonly events: ListenerEvents,
@@ -31,7 +31,7 @@ export class Listener {
   ) {
     this.transport = carry({
       onConnection: (incoming) => this.shaken(incoming),
-      onRefused: (why, detail, address) => this.refused(why, detail, address),
+      onRefused: (why, detail, address) => events.onRefused(why, detail, address),
     });
     // Before the transport hears of it.
     this.transport.server.prependListener('connection', (socket) => this.opened(socket));
@@ -66,7 +66,7 @@ export class Listener {
   private opened(socket: Socket): void {
     const address = addressOf(socket);
     const timer = setTimeout(() => {
-      this.refused('handshake', `not completed within ${this.handshakeMs / 1_000} s`, address);
+      this.events.onRefused('handshake', `not completed within ${this.handshakeMs / 1_000} s`, address);
       socket.destroy();
     }, this.handshakeMs);
     this.sockets.add(socket);
@@ -90,9 +90,5 @@ export class Listener {
     clearTimeout(handshake?.timer);
     this.handshakes.delete(address);
     return handshake?.socket;
-  }
-
-  private refused(why: TransportRefusal, detail: string, address: string): void {
-    this.events.onRefused(why, detail, address);
   }
 }
