@@ -95,7 +95,7 @@ function incomingOf(
   client: WebSocket,
   address: string,
   certificateName: string | null,
-  { onRefused }: TransportEvents,
+  events: TransportEvents,
 ): Incoming {
   const stream = createWebSocketStream(client, {
     readableHighWaterMark: BUFFER_BYTES,
@@ -103,11 +103,11 @@ function incomingOf(
   });
   client.prependListener('message', (_, isBinary) => {
     if (isBinary) return;
-    onRefused('frame', 'a text frame; MQTT comes in binary frames', address); // [MQTT-6.0.0-1]
+    events.onRefused('frame', 'a text frame; MQTT comes in binary frames', address); // [MQTT-6.0.0-1]
     client.close(UNSUPPORTED_DATA);
     stream.destroy();
   });
-  client.on('error', (error) => onRefused('frame', error.message, address));
+  client.on('error', (error) => events.onRefused('frame', error.message, address));
   return {
     stream,
     address,

@@ -18,13 +18,3 @@ export function makeServerOnly(directory: string, authority: Authority, commonNa
   openssl('x509', '-req', '-in', path('csr'), ...signer, '-extfile', path('ext'), '-out', made.cert);
   return made;
 }
-
-/** A self-signed certificate that has expired. */
-export function makeExpired(directory: string): Certificate {
-  const path = (end: string): string => join(directory, `expired-${end}`);
-  const made = { cert: path('cert.pem'), key: path('cert.key') };
-  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-  openssl('req', ...curve, '-keyout', made.key, '-out', path('csr'), '-subj', '/CN=expired');
-  openssl('x509', '-req', '-in', path('csr'), '-key', made.key, '-days', '-1', '-out', made.cert);
-  return made;
-}
