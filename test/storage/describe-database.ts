@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe } from '@jest/globals';
 import { itAppends } from './append-contract.js';
+import { itTellsKindsOfEventsApart } from './event-contract.js';
 import { itKeepsRejects } from './reject-contract.js';
 import { itRunsJobsAndQueries } from './job-contract.js';
 import { itRetains } from './retention-contract.js';
@@ -23,6 +24,7 @@ export function describeDatabase(name: string, create: () => Promise<TestDatabas
       afterAll(tearDown);
       itAppends(open);
       itKeepsRejects(open);
+      itTellsKindsOfEventsApart(open);
     });
 
     describe('jobs and queries', () => {

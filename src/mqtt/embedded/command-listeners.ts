@@ -4,7 +4,7 @@ import { coversFilter } from '../filter-cover.js';
 import type { Attendance, AttendanceChange, DepartureReason } from '../attendance.js';
 import type { Listeners } from '../link.js';
 import type { AedesClient } from './aedes-client.js';
-import type { Attendances } from './attendances.js';
+import { Attendances } from './attendances.js';
 import type { Connection } from './connection.js';
 
 /** The device that `filter` names literally and whose commands, below `prefix`, it covers all of; null for any other filter. */
@@ -20,6 +20,7 @@ function isLive({ closed, conn }: Client): boolean {
 
 /** Which clients listen for the commands of which devices, as far as their subscriptions have taken effect in aedes. */
 export class CommandListeners implements Listeners {
+  readonly attendances = new Attendances();
   /** The devices that a client listens for, by filter. */
   private readonly devicesOf = new Map<Client, Map<string, string>>();
   private readonly clientsOf = new Map<string, Set<Client>>();
@@ -29,7 +30,6 @@ export class CommandListeners implements Listeners {
     private readonly prefix: string,
     private readonly clientOf: (id: string) => Client | undefined,
     private readonly connectionOf: (client: Client) => Connection | undefined,
-    private readonly attendances: Attendances,
   ) {}
 
   /** How many clients listen for anything. */
@@ -59,6 +59,13 @@ export class CommandListeners implements Listeners {
 
   onAttendance(listener: (change: AttendanceChange) => void): () => void {
     return this.attendances.onChange(listener);
+  }
+
+  /** The client is let in. */
+  ready(client: AedesClient): void {
+    this.attendances.connected(client);
+    // Those of a restored session, which came in no packet of this connection.
+    this.started(client, Object.keys(client.subscriptions));
   }
 
   /** Subscriptions that were granted have taken effect, unless they have ended since. */

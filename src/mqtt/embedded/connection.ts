@@ -1,6 +1,8 @@
 import { ANYONE, type Principal } from '../../common/access.js';
 import { matchesFilter } from '../../common/topic.js';
+import type { DepartureReason } from '../attendance.js';
 import type { AedesClient } from './aedes-client.js';
+import { endOf } from './connection-end.js';
 import type { FrameGuard } from './frame.guard.js';
 import type { Incoming } from './transport.js';
 
@@ -41,6 +43,11 @@ export class Connection {
   /** CN of the certificate that the client has shown and that was verified; null where it showed none. */
   get certificateName(): string | null {
     return this.incoming.certificateName;
+  }
+
+  /** Why it ended, once its guard is closed. */
+  get whyEnded(): DepartureReason {
+    return endOf(this.client, this.guard, this.incoming.stream);
   }
 
   /** The client is let in. */

@@ -8,13 +8,11 @@ import { MqttErrors } from '../mqtt.errors.js';
 import { RetainedStore } from '../retained.store.js';
 import type { AedesClient } from './aedes-client.js';
 import { AccessRules, clampKeepalive } from './access-rules.js';
-import { Attendances } from './attendances.js';
 import { Audit } from './audit.js';
 import { Broker } from './broker.js';
 import { CommandListeners } from './command-listeners.js';
 import { Connection } from './connection.js';
 import { Entrances, type EntranceSettings } from './entrances.js';
-import { endOf } from './connection-end.js';
 import { Flow } from './flow.js';
 import { detached } from './detached.js';
 import { Forwarding } from './forwarding.js';
@@ -55,7 +53,6 @@ export class EmbeddedLink extends MqttLink {
   private state: LinkStatus = 'starting';
   private readonly connections = new WeakMap<Client, Connection>();
   private readonly rules = new AccessRules();
-  private readonly attendances = new Attendances();
   private readonly audit = new Audit();
   private readonly flow: Flow;
   private readonly retained: RetainedMessages;
@@ -105,8 +102,7 @@ export class EmbeddedLink extends MqttLink {
       authorizeSubscribe: this.subscriptions.authorizeSubscribe,
       authorizeForward,
     });
-    const clientOf = (id: string): Client | undefined => this.broker.clientOf(id);
-    this.listeners = new CommandListeners(topics.prefix, clientOf, connectionOf, this.attendances);
+    this.listeners = new CommandListeners(topics.prefix, (id) => this.broker.clientOf(id), connectionOf);
     this.watchSubscriptions();
     this.broker.on('clientReady', (client) => this.onReady(client as AedesClient));
     this.broker.on('clientDisconnect', (client) => this.sessions.disconnected(client.id, client.clean));
@@ -158,7 +154,7 @@ export class EmbeddedLink extends MqttLink {
 
   override async stopIntake(): Promise<void> {
     this.flow.stopped = true;
-    this.attendances.stop();
+    this.listeners.attendances.stop();
     this.intake.stop();
     this.entrances.stop();
   }
@@ -183,7 +179,7 @@ export class EmbeddedLink extends MqttLink {
     this.connections.set(client, connection);
     client._parser.prependListener('packet', (packet: Watched) => this.look(connection, packet));
     guard.once('close', () => {
-      this.listeners.gone(client, endOf(client, guard, stream));
+      this.listeners.gone(client, connection.whyEnded);
       this.receipts.gone(client);
     });
     this.entrances.wait(guard, stream);
@@ -245,7 +241,7 @@ export class EmbeddedLink extends MqttLink {
       return done(new Error('the login is refused'), false);
     }
     connection.principal = admitted.principal;
-    this.attendances.enters(client, packet.clientId);
+    this.listeners.attendances.enters(client, packet.clientId);
     await this.broker.takeId(packet.clientId, client);
     if (!client.closed) done(null, true);
   }
@@ -271,7 +267,6 @@ export class EmbeddedLink extends MqttLink {
   }
 
   private onReady(client: AedesClient): void {
-    this.attendances.connected(client);
     this.sessions.connected(client.id);
     const connection = this.connections.get(client);
     if (connection) {
@@ -281,8 +276,7 @@ export class EmbeddedLink extends MqttLink {
       guard.allowance.expect(this.sessions.releasesOf(client.id));
       guard.open(client.id);
     }
-    // Those of a restored session, which came in no packet of this connection.
-    this.listeners.started(client, Object.keys(client.subscriptions));
+    this.listeners.ready(client);
   }
 
   private isDownward(topic: string): boolean {
