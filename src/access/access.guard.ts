@@ -11,25 +11,29 @@ import {
   type RouteAccess,
 } from '../common/access.js';
 import { readBasicLogin } from '../common/basic-login.js';
+import { addressOf } from '../common/client-address.js';
 import { HttpErrors } from '../common/http.errors.js';
 import { isDeviceId } from '../common/ids.js';
 import { AccessMode } from '../config/access.mode.js';
+import { CallerService } from './caller.service.js';
 import { keyPrincipal } from './key.js';
+import { badLogin } from './bad-login.js';
 import { LoginService } from './login.service.js';
-
-const BEARER = /^bearer +(\S+) *$/i;
+import { RateLimit } from './rate-limit.js';
 
 /**
  * Lets a request to its route where that says who may use it (common/access.ts) and the caller is one of these, and notes who it
  * is. Throws UNAUTHORIZED (401, with a challenge) without a valid login, FORBIDDEN (403) without the scope, and to everybody on
- * a route that says nothing. MQTT handlers pass: the broker has judged their messages.
+ * a route that says nothing, and RATE_LIMITED. MQTT handlers pass: the broker has judged their messages.
  */
 @Injectable()
 export class AccessGuard implements CanActivate {
   constructor(
     private readonly reflector: Reflector,
     private readonly mode: AccessMode,
+    private readonly callers: CallerService,
     private readonly logins: LoginService,
+    private readonly rates: RateLimit,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -39,38 +43,58 @@ export class AccessGuard implements CanActivate {
       context.getClass(),
     ]);
     if (!access) throw HttpErrors.FORBIDDEN('Nobody may use this route.');
-    if (access.kind === 'public' || access.kind === 'broker') return true;
+    if (access.kind === 'broker') return true;
     const http = context.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
-    const reply = http.getResponse<FastifyReply>();
-    if (access.kind === 'device') {
-      identify(request, devicePrincipal(await this.deviceOf(request, reply)));
-      return true;
-    }
-    const principal = await this.userOf(request, reply);
-    if (!holds(principal, access.scope)) throw HttpErrors.FORBIDDEN(`This needs the scope ${access.scope}.`);
-    identify(request, principal);
+    const principal = await this.principalOf(access, request, http.getResponse<FastifyReply>());
+    if (principal) identify(request, principal);
     return true;
   }
 
+  private async principalOf(
+    access: Exclude<RouteAccess, { kind: 'broker' }>,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<Principal | null> {
+    if (access.kind === 'public') return this.visitor(request);
+    if (access.kind === 'device') {
+      const device = devicePrincipal(await this.deviceOf(request, reply));
+      if (this.mode.required) this.rates.count(device, reply);
+      return device;
+    }
+    const user = await this.userOf(request, reply);
+    if (access.kind === 'scope' && !holds(user, access.scope)) {
+      throw HttpErrors.FORBIDDEN(`This needs the scope ${access.scope}.`);
+    }
+    return user;
+  }
+
+  /** Whoever it is, a public route answers; also while nobody can say who it is. */
+  private async visitor(request: FastifyRequest): Promise<Principal | null> {
+    if (!this.mode.required) return ANYONE;
+    const login = await this.callers.find(request).catch(() => null);
+    return login && keyPrincipal(login.key);
+  }
+
+  private async userOf(request: FastifyRequest, reply: FastifyReply): Promise<Principal> {
+    if (!this.mode.required) return ANYONE;
+    const login = await this.callers.find(request);
+    if (!login) throw badLogin(reply);
+    const user = keyPrincipal(login.key);
+    this.rates.count(user, reply);
+    return user;
+  }
+
   /** In open mode any secret will do. */
-  private async deviceOf({ headers, ip }: FastifyRequest, reply: FastifyReply): Promise<string> {
-    const login = readBasicLogin(headers.authorization);
+  private async deviceOf(request: FastifyRequest, reply: FastifyReply): Promise<string> {
+    const login = readBasicLogin(request.headers.authorization);
     if (login && isDeviceId(login.user)) {
-      if (!this.mode.required || (await this.logins.device(login.user, login.secret, ip))) return login.user;
+      const { user, secret } = login;
+      if (!this.mode.required || (await this.logins.device(user, secret, addressOf(request)))) return user;
     }
     void reply.header('www-authenticate', 'Basic realm="devices"');
     throw HttpErrors.UNAUTHORIZED(
       'Log in with HTTP Basic: the device id as the user name, its credential as the password.',
     );
-  }
-
-  private async userOf({ headers, ip }: FastifyRequest, reply: FastifyReply): Promise<Principal> {
-    if (!this.mode.required) return ANYONE;
-    const [, token] = BEARER.exec(headers.authorization ?? '') ?? [];
-    const key = token === undefined ? null : await this.logins.key(token, ip);
-    if (key) return keyPrincipal(key);
-    void reply.header('www-authenticate', 'Bearer realm="signalbox"');
-    throw HttpErrors.UNAUTHORIZED('Send a valid API key: Authorization: Bearer sbx_...');
   }
 }

@@ -42,13 +42,8 @@ export class KeyRepository {
       .orderBy('created_at', 'desc')
       .orderBy('id', 'desc')
       .limit(limit);
-    const rows = await (
-      after
-        ? newest.where(({ eb, refTuple, tuple }) =>
-            eb(refTuple('created_at', 'id'), '<', tuple(after.createdAt, after.id)),
-          )
-        : newest
-    ).execute();
+    const rest = after && newest.where(sql<SqlBool>`(created_at, id) < (${after.createdAt}, ${after.id})`);
+    const rows = await (rest ?? newest).execute();
     return rows.map(keyOf);
   }
 

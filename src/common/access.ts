@@ -1,5 +1,7 @@
 import { createParamDecorator, type ExecutionContext, SetMetadata } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
+import { addressOf } from './client-address.js';
+import { COMMAND_TYPE } from './ids.js';
 
 /** What a key may be allowed to do (contract section 8). `admin` holds all others. */
 export const SCOPES = [
@@ -19,6 +21,12 @@ export const SCOPES = [
 
 /** What a route asks for. A key may hold less than `commands:send`: `commands:send:<type>`, for commands of that type. */
 export type Scope = (typeof SCOPES)[number];
+
+/** True where a key may be given this scope: one of {@link SCOPES}, or `commands:send:<type>`. */
+export function isGrantable(scope: string): boolean {
+  const [, type] = /^commands:send:(.*)$/s.exec(scope) ?? [];
+  return type === undefined ? (SCOPES as readonly string[]).includes(scope) : COMMAND_TYPE.test(type);
+}
 
 /** Labels of a device: values by key. */
 export type Tags = Readonly<Record<string, string>>;
@@ -71,6 +79,7 @@ export function sees({ tags: needed }: Principal, tags: Tags): boolean {
 export type RouteAccess =
   | { readonly kind: 'public' }
   | { readonly kind: 'scope'; readonly scope: Scope }
+  | { readonly kind: 'user' }
   | { readonly kind: 'device' }
   | { readonly kind: 'broker' };
 
@@ -84,6 +93,9 @@ export const Public = (): RouteDecorator => declare({ kind: 'public' });
 
 /** The route is for keys with this scope. */
 export const RequireScope = (scope: Scope): RouteDecorator => declare({ kind: 'scope', scope });
+
+/** The route is for every key, whatever its scopes, and tells or changes nothing beyond the login itself. */
+export const ForUsers = (): RouteDecorator => declare({ kind: 'user' });
 
 /** The route is for devices: HTTP Basic, the device id as the user name and its credential as the password. */
 export const ForDevices = (): RouteDecorator => declare({ kind: 'device' });
@@ -127,5 +139,5 @@ export interface Actor {
 /** Who changes something by this request, in a parameter of a handler. */
 export const ChangedBy = createParamDecorator((_: unknown, context: ExecutionContext): Actor => {
   const request = context.switchToHttp().getRequest<FastifyRequest>();
-  return { id: principalOf(request)?.id ?? 'nobody', ip: request.ip, requestId: request.id };
+  return { id: principalOf(request)?.id ?? 'nobody', ip: addressOf(request), requestId: request.id };
 });

@@ -13,8 +13,12 @@ export interface ErrorSpec {
   readonly title: string;
 }
 
-/** Extras of one occurrence. `retryAfter` is in whole seconds (RFC 9110, 10.2.3); `extra` becomes members of the problem document. */
+/**
+ * Extras of one occurrence. `status`: another than the code mostly has; `retryAfter` is in whole seconds (RFC 9110, 10.2.3);
+ * `extra` becomes members of the problem document.
+ */
 export interface ErrorOptions {
+  readonly status?: number;
   readonly errors?: readonly ErrorDetail[];
   readonly retryAfter?: number;
   readonly extra?: Readonly<Record<string, unknown>>;
@@ -25,13 +29,16 @@ export interface ErrorOptions {
 export class DomainError extends Error {
   override readonly name = 'DomainError';
 
+  readonly spec: ErrorSpec;
+
   constructor(
     readonly code: string,
-    readonly spec: ErrorSpec,
+    { status, title }: ErrorSpec,
     detail: string,
     readonly options: ErrorOptions = {},
   ) {
     super(detail, options.cause === undefined ? undefined : { cause: options.cause });
+    this.spec = { status: options.status ?? status, title };
   }
 }
 

@@ -6,6 +6,9 @@ export const DEVICE_ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 /** What {@link DEVICE_ID} asks for, in the words of an error. */
 export const DEVICE_ID_FORM = 'deviceId must be 1-128 of A-Z a-z 0-9 . _ : - and begin with a letter or digit';
 
+/** The form of a command's type: 1-64 characters, the first a letter. */
+export const COMMAND_TYPE = /^[A-Za-z][A-Za-z0-9._-]{0,63}$/;
+
 /** A new UUIDv7 (RFC 9562). Order of creation is a database sequence, never this id. */
 export function newId(): string {
   return v7();

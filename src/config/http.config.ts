@@ -1,4 +1,5 @@
 import { IsNotEmpty } from 'class-validator';
+import { proxyList } from './proxy-list.js';
 import { IsPortNumber, Setting, wholeNumber } from './setting.decorator.js';
 
 /** The HTTP listener. */
@@ -11,4 +12,8 @@ export class HttpConfig {
   @Setting('HTTP_PORT', '3000', wholeNumber)
   @IsPortNumber()
   readonly port!: number;
+
+  /** Addresses and networks (CIDR) whose forwarding headers are believed. */
+  @Setting('TRUST_PROXY', '', proxyList)
+  readonly trustProxy!: readonly string[];
 }

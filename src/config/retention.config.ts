@@ -25,4 +25,7 @@ export class RetentionConfig {
 
   @Setting('RETENTION_REJECTS', '7d', duration)
   readonly rejects!: number;
+
+  @Setting('RETENTION_AUDIT', '1y', duration)
+  readonly audit!: number;
 }

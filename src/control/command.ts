@@ -9,9 +9,6 @@ import {
   type CommandMode,
 } from './command.machine.js';
 
-/** The form of a command's type: 1-64 characters, the first a letter. */
-export const COMMAND_TYPE = /^[A-Za-z][A-Za-z0-9._-]{0,63}$/;
-
 /** Largest `params` and `metadata` in bytes of JSON. */
 export const MAX_PARAMS_BYTES = 32_768;
 export const MAX_METADATA_BYTES = 4_096;

@@ -1,6 +1,6 @@
-import { Controller, Get, Header, Res } from '@nestjs/common';
-import type { FastifyReply } from 'fastify';
-import { Public, RequireScope } from '../common/access.js';
+import { Controller, Get, Header, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { holds, principalOf, Public, RequireScope } from '../common/access.js';
 import { NAME, VERSION } from '../common/version.js';
 import type { Capabilities } from './capabilities.js';
 import { type Health, HealthService } from './health.service.js';
@@ -27,10 +27,16 @@ export class HealthHttpController {
     return { message: 'Signalbox is running', name: NAME, version: VERSION, links: LINKS };
   }
 
+  /** The details are for those who may read metrics; everybody else gets the word. */
   @Get('health')
   @Public()
-  check(@Res({ passthrough: true }) reply: FastifyReply): Health {
-    return this.answer(reply);
+  check(
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Health | Pick<Health, 'status'> {
+    const health = this.answer(reply);
+    const caller = principalOf(request);
+    return caller && holds(caller, 'metrics:read') ? health : { status: health.status };
   }
 
   @Get('v1/capabilities')

@@ -43,7 +43,7 @@ export abstract class ScheduledRetention extends Retention implements OnApplicat
   }
 
   async run(now = Date.now()): Promise<RetentionReport> {
-    const { readings, events, messages, rejects, commands } = this.config;
+    const { readings, events, messages, rejects, commands, audit } = this.config;
     const removed = {
       readings: readings === 0 ? 0 : await this.removeReadings(now - readings),
       events: events === 0 ? 0 : await this.removeFromLog('events', now - events),
@@ -54,6 +54,8 @@ export abstract class ScheduledRetention extends Retention implements OnApplicat
       messages: messages === 0 ? 0 : await this.removeReceived('messages', now - messages),
       rejects: rejects === 0 ? 0 : await this.removeReceived('rejects', now - rejects),
       commands: commands === 0 ? 0 : await this.removeCommands(now - commands),
+      audit: audit === 0 ? 0 : await this.removeAudit(now - audit),
+      sessions: await this.removeSessions(now),
     };
     return removed;
   }
@@ -120,6 +122,19 @@ export abstract class ScheduledRetention extends Retention implements OnApplicat
     return this.repeat(
       sql`delete from commands where seq in
         (select seq from commands where final = 1 and created_at < ${before} limit ${ROWS_PER_JOB})`,
+    );
+  }
+
+  private removeAudit(before: number): Promise<number> {
+    return this.repeat(
+      sql`delete from audit where seq in (select seq from audit where at < ${before} limit ${ROWS_PER_JOB})`,
+    );
+  }
+
+  private removeSessions(before: number): Promise<number> {
+    return this.repeat(
+      sql`delete from sessions where hash in
+        (select hash from sessions where expires_at <= ${before} limit ${ROWS_PER_JOB})`,
     );
   }
 

@@ -22,7 +22,7 @@ export function retentionAt(
   database: PostgresDatabase,
   ages: Partial<RetentionConfig>,
 ): PostgresRetention {
-  const config = { readings: 0, commands: 0, events: 0, messages: 0, rejects: 0, ...ages };
+  const config = { readings: 0, commands: 0, events: 0, messages: 0, rejects: 0, audit: 0, ...ages };
   return new PostgresRetention(database, Object.assign(new RetentionConfig(), config), url);
 }
 

@@ -2,7 +2,7 @@ import { IsObject, Matches } from 'class-validator';
 import { Optional } from '../../common/optional.js';
 import { DEVICE_ID, DEVICE_ID_FORM } from '../../common/ids.js';
 import type { Json } from '../../common/json.js';
-import { COMMAND_TYPE } from '../command.js';
+import { COMMAND_TYPE } from '../../common/ids.js';
 
 /** Body of `POST /control`. */
 export class ControlDto {

@@ -1,5 +1,5 @@
 import { Matches } from 'class-validator';
-import { COMMAND_TYPE } from '../command.js';
+import { COMMAND_TYPE } from '../../common/ids.js';
 import { CommandOptionsDto } from './command-options.dto.js';
 
 /** Body of `POST /v1/devices/{deviceId}/commands`. */

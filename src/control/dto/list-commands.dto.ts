@@ -1,10 +1,9 @@
 import { ArrayMaxSize, IsIn, IsString, Matches } from 'class-validator';
 import { CommaSeparated } from '../../common/comma-separated.js';
-import { DEVICE_ID } from '../../common/ids.js';
+import { COMMAND_TYPE, DEVICE_ID } from '../../common/ids.js';
 import { Optional } from '../../common/optional.js';
 import { PageLimit } from '../../common/page-limit.js';
 import { QueryTime } from '../../common/query-time.js';
-import { COMMAND_TYPE } from '../command.js';
 import { COMMAND_RANK, type CommandStatus } from '../command.machine.js';
 
 const STATUSES = Object.keys(COMMAND_RANK);

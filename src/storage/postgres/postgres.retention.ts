@@ -17,7 +17,16 @@ const STATEMENT_TIMEOUT_MS = 60_000;
 /** A partition of up to so many rows is counted, a larger one's rows are the server's estimate. */
 const MOST_COUNTED = 100_000;
 const LOCK_NOT_AVAILABLE = '55P03';
-const NOTHING: RetentionReport = { readings: 0, events: 0, ids: 0, messages: 0, rejects: 0, commands: 0 };
+const NOTHING: RetentionReport = {
+  readings: 0,
+  events: 0,
+  ids: 0,
+  messages: 0,
+  rejects: 0,
+  commands: 0,
+  audit: 0,
+  sessions: 0,
+};
 
 /**
  * Retention on PostgreSQL, by one replica at a time: another's run does nothing meanwhile. Weeks that are over as a whole are

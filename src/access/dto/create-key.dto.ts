@@ -1,0 +1,52 @@
+import { Transform } from 'class-transformer';
+import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsInt, Matches, ValidateBy } from 'class-validator';
+import { isGrantable, SCOPES, type Tags } from '../../common/access.js';
+import { parseTime } from '../../common/clock.js';
+import { Optional } from '../../common/optional.js';
+import { printable } from '../../common/printable.js';
+
+const MAX_SCOPES = 100;
+const MAX_TAGS = 32;
+const TEXT = printable(128);
+
+function IsScopeList(): PropertyDecorator {
+  const message = `scopes must be of ${SCOPES.join(', ')}, commands:send:<type>`;
+  return ValidateBy(
+    { name: 'isScope', validator: { validate: (scope) => typeof scope === 'string' && isGrantable(scope) } },
+    { each: true, message },
+  );
+}
+
+function IsTags(): PropertyDecorator {
+  const isText = (value: unknown): boolean => typeof value === 'string' && TEXT.test(value);
+  const validate = (tags: unknown): boolean => {
+    if (tags === null || typeof tags !== 'object' || Array.isArray(tags)) return false;
+    const entries = Object.entries(tags);
+    return entries.length > 0 && entries.length <= MAX_TAGS && entries.every((entry) => entry.every(isText));
+  };
+  const message = `tags must be an object of 1 to ${MAX_TAGS} texts by key, each with 1-128 printable characters`;
+  return ValidateBy({ name: 'isTags', validator: { validate } }, { message });
+}
+
+/** Body of `POST /v1/api-keys`. */
+export class CreateKeyDto {
+  @Matches(TEXT, { message: 'name must have 1-128 printable characters' })
+  readonly name!: string;
+
+  @IsArray({ message: 'scopes must be an array' })
+  @ArrayMinSize(1, { message: 'scopes must name at least one' })
+  @ArrayMaxSize(MAX_SCOPES, { message: `scopes may name at most ${MAX_SCOPES}` })
+  @IsScopeList()
+  @ArrayUnique({ message: 'scopes must be different' })
+  readonly scopes!: readonly string[];
+
+  @Optional()
+  @IsTags()
+  readonly tags?: Tags;
+
+  /** Epoch milliseconds. */
+  @Optional()
+  @Transform(({ value }: { readonly value: unknown }) => parseTime(value) ?? value)
+  @IsInt({ message: 'expiresAt must be a time: RFC 3339 with a zone, or epoch milliseconds' })
+  readonly expiresAt?: number;
+}
