@@ -1,7 +1,10 @@
 import { Logger } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { AdminKey } from './access/admin-key.js';
+import { accessText, loginOption, plainListeners } from './app.access.js';
 import { VERSION } from './common/version.js';
 import { BrokerConfig } from './config/broker.config.js';
+import { HttpConfig } from './config/http.config.js';
 import type { LoadedConfig } from './config/load-config.js';
 import { LogConfig } from './config/log.config.js';
 import { StorageConfig } from './config/storage.config.js';
@@ -11,11 +14,13 @@ import { MqttLink } from './mqtt/link.js';
 
 const RECOMMENDED_NODE = 22;
 
-/** Tells where everything is and what to try first: as text for people, as one record where the log is JSON. No secret is in it. */
+/** Tells where everything is and what to try first: as text for people, as one record where the log is JSON. No secret is in it but, on a terminal only, an admin key that was made just now. */
 export function announce(app: NestFastifyApplication, config: LoadedConfig): void {
   const logger = new Logger('Signalbox');
   const http = httpUrl(app, config);
   const broker = config.get(BrokerConfig);
+  const { required } = config.mode;
+  const adminKey = app.get(AdminKey).place;
   const [mqtt = '', ...more] = app.get(MqttLink).urls.map(publicUrl);
   // Such as mqtts and wss, by their scheme.
   const others = Object.fromEntries(more.map((url) => [url.slice(0, url.indexOf(':')), url]));
@@ -25,12 +30,14 @@ export function announce(app: NestFastifyApplication, config: LoadedConfig): voi
     mqtt,
     ...others,
     ...whereDataIs(config.get(StorageConfig)),
-    access: broker.url
-      ? 'open: HTTP on this machine only, no keys; MQTT as the broker lets clients in'
-      : 'open: this machine only, no keys',
+    access: accessText(required, adminKey, broker.url !== null),
   };
-  const next = nextSteps(http, broker.username === '' ? mqtt : null, config.get(TopicConfig).prefix);
-  for (const warning of config.warnings) logger.warn(warning);
+  const next = required
+    ? stepsWithLogin(http, loginOption(required, adminKey))
+    : nextSteps(http, broker.username === '' ? mqtt : null, config.get(TopicConfig).prefix);
+  const ours = broker.url === null ? app.get(MqttLink).urls : [];
+  const warnings = [...config.warnings, ...plainListeners(http, ours, config.get(HttpConfig).trustProxy.length > 0)];
+  for (const warning of warnings) logger.warn(warning);
   const major = Number.parseInt(process.versions.node, 10);
   if (major < RECOMMENDED_NODE) {
     logger.warn(`Node ${process.versions.node} still works, but is past its end of life; Node 24 LTS is recommended`);
@@ -49,6 +56,7 @@ export function announce(app: NestFastifyApplication, config: LoadedConfig): voi
     ...Object.entries(others).map(([scheme, url]) => `  ${scheme.toUpperCase().padEnd(9)}${url}`),
     `  Data     ${facts.database ?? facts.dataDir}`,
     `  Access   ${facts.access}`,
+    ...(process.stdout.isTTY && adminKey.kind === 'file' && adminKey.made ? [`  Key      ${adminKey.made}`] : []),
     '',
     '  Next, in another terminal:',
     ...next.map((line) => `    ${line}`),
@@ -75,6 +83,15 @@ function httpUrl(app: NestFastifyApplication, config: LoadedConfig): string {
   if (address === null || typeof address === 'string') throw new Error('the HTTP server has no address');
   const scheme = config.get(TlsConfig).http ? 'https' : 'http';
   return `${scheme}://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
+}
+
+function stepsWithLogin(http: string, login: string): string[] {
+  const json = `${login} -H 'Content-Type: application/json'`;
+  return [
+    `curl ${http}/v1/devices${json} -d '{"id": "greenhouse-1"}'`,
+    `curl ${http}/sensors${login}`,
+    `curl ${http}/control${json} -d '{"deviceId": "greenhouse-1", "command": "TURN_ON_FAN"}'`,
+  ];
 }
 
 /** `mqtt`: null where the broker wants a login. */

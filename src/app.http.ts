@@ -12,6 +12,7 @@ import { newId } from './common/ids.js';
 import { parseJson } from './common/json.js';
 import { sendProblem, toDomainError } from './common/problem.js';
 import { isAsBytes } from './common/raw-body.js';
+import { securityHeaders } from './common/security-headers.js';
 import { endWithProblem } from './common/socket-problem.js';
 
 /** Limits of the HTTP listener. Sizes in bytes, times in milliseconds. */
@@ -41,11 +42,13 @@ export const HTTP_LIMITS: HttpLimits = {
 /**
  * Fastify with the limits of docs/api.md and strict JSON. What fails before a route is reached is answered with a problem
  * document as well. With `certificates` it speaks HTTPS instead of HTTP, always with those that are in the files now.
+ * `trustProxy`: addresses and networks whose forwarding headers are believed.
  */
 export function createHttpAdapter(
   refusals: HttpRefusals,
   limits: HttpLimits = HTTP_LIMITS,
   certificates: CertificateFiles | null = null,
+  trustProxy: readonly string[] = [],
 ): FastifyAdapter {
   const serverOptions: ServerOptions = {
     headersTimeout: limits.headersTimeout,
@@ -56,6 +59,7 @@ export function createHttpAdapter(
   };
   const adapter = new FastifyAdapter({
     bodyLimit: limits.body,
+    trustProxy: trustProxy.length > 0 && [...trustProxy],
     requestTimeout: limits.requestTimeout,
     connectionTimeout: limits.stallTimeout,
     ...(certificates
@@ -66,8 +70,10 @@ export function createHttpAdapter(
     return503OnClosing: false,
     genReqId: newId,
     routerOptions: { maxParamLength: 256 },
-    frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) =>
-      sendProblem(toDomainError(error), request, reply, refusals),
+    frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
+      setHeaders(request, reply);
+      sendProblem(toDomainError(error), request, reply, refusals);
+    },
     clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) => answerClientError(error, socket, refusals),
   });
   const server = adapter.getInstance();
@@ -85,7 +91,7 @@ export function createHttpAdapter(
     done();
   });
   server.addHook('onRequest', (request, reply, done) => {
-    void reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
+    setHeaders(request, reply);
     done(closing ? stopping() : refusalOf(request, limits));
   });
   server.removeAllContentTypeParsers();
@@ -100,6 +106,10 @@ export function createHttpAdapter(
     }
   });
   return adapter;
+}
+
+function setHeaders({ id, protocol }: FastifyRequest, reply: FastifyReply): void {
+  void reply.headers(securityHeaders(protocol === 'https')).header('x-request-id', id);
 }
 
 function stopping(): DomainError {

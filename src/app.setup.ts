@@ -21,7 +21,7 @@ export async function createApp(config: LoadedConfig, limits = HTTP_LIMITS): Pro
   const refusals = new HttpRefusals();
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.register(config, refusals),
-    createHttpAdapter(refusals, limits, httpsCertificates(config.get(TlsConfig))),
+    createHttpAdapter(refusals, limits, httpsCertificates(config.get(TlsConfig)), config.get(HttpConfig).trustProxy),
     { logger: new PinoLogger(level, format), bodyParser: false, abortOnError: false },
   );
   app.useGlobalPipes(new DtoValidationPipe());
