@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { DomainError } from './errors.js';
 import { LimitedLog } from './limited-log.js';
+import { withoutSecrets } from './secrets.js';
 
 /** What is known of a refused request; less where it could not even be read. */
 export interface RefusedRequest {
@@ -21,6 +22,11 @@ export class HttpRefusals {
 
   note({ code, message }: DomainError, request: RefusedRequest): void {
     this.counts.set(code, (this.counts.get(code) ?? 0) + 1);
-    this.log.warn(code, () => ({ msg: 'request refused', code, detail: message.slice(0, 300), ...request }));
+    this.log.warn(code, () => ({
+      msg: 'request refused',
+      code,
+      detail: withoutSecrets(message).slice(0, 300),
+      ...request,
+    }));
   }
 }

@@ -2,6 +2,7 @@ import { Writable } from 'node:stream';
 import type { LoggerService } from '@nestjs/common';
 import { type Logger, pino } from 'pino';
 import pretty from 'pino-pretty';
+import { withoutSecrets } from './secrets.js';
 
 /** `trace` .. `fatal` as pino names them; Nest's `verbose` is pino's `trace`, its `log` is `info`. */
 type Level = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace';
@@ -70,12 +71,12 @@ export class PinoLogger implements LoggerService {
   }
 }
 
-/** Standard output, without the control characters from U+007F to U+009F, which JSON leaves as they are. */
+/** Standard output, without the control characters from U+007F to U+009F, which JSON leaves as they are, and without secrets of ours. */
 function standardOutput(): Writable {
   return new Writable({
     decodeStrings: false,
     write(line: string | Buffer, _encoding, done) {
-      process.stdout.write(line.toString().replaceAll(/[\u007f-\u009f]/g, code), () => done());
+      process.stdout.write(withoutSecrets(line.toString()).replaceAll(/[\u007f-\u009f]/g, code), () => done());
     },
   });
 }

@@ -2,6 +2,7 @@ import { type ArgumentsHost, Catch, type ExceptionFilter, Logger } from '@nestjs
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { HttpRefusals } from './http-refusals.js';
 import { sendProblem, toDomainError } from './problem.js';
+import { withoutSecrets } from './secrets.js';
 
 /** Answers every error of an HTTP route with application/problem+json (RFC 9457). Errors of 500 are logged with their cause. */
 @Catch()
@@ -20,7 +21,7 @@ export class ProblemFilter implements ExceptionFilter {
         msg: 'request failed',
         requestId: request.id,
         method: request.method,
-        path: request.url.split('?', 1)[0],
+        path: withoutSecrets(request.url.split('?', 1)[0]!),
         error: cause instanceof Error ? cause.stack : JSON.stringify(cause),
       });
     }

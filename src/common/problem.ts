@@ -4,6 +4,7 @@ import { DomainError, type ErrorDetail } from './errors.js';
 import { HttpErrors } from './http.errors.js';
 import type { HttpRefusals } from './http-refusals.js';
 import { JsonError } from './json.js';
+import { withoutSecrets } from './secrets.js';
 
 /** The problem document of RFC 9457 as Signalbox sends it. */
 export interface Problem {
@@ -37,7 +38,7 @@ export function sendProblem(
   reply: FastifyReply,
   refusals: HttpRefusals,
 ): void {
-  const path = request.url.split('?', 1)[0]!;
+  const path = withoutSecrets(request.url.split('?', 1)[0]!);
   refusals.note(error, { requestId: request.id, method: request.method, path: path.slice(0, 256) });
   if (reply.sent) return;
   if (error.options.retryAfter !== undefined) void reply.header('retry-after', String(error.options.retryAfter));

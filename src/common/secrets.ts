@@ -38,6 +38,13 @@ export function isHashOf(hash: string, secret: string | Uint8Array): boolean {
   return kept.length === given.length && timingSafeEqual(kept, given);
 }
 
+const SECRETS = new RegExp(`(?<![A-Za-z0-9])[A-Za-z0-9]{${SECRET_LENGTH}}(?![A-Za-z0-9])`, 'g');
+
+/** The text with `***` for everything in it that has the form of a secret of ours. For what callers send and others may read. */
+export function withoutSecrets(text: string): string {
+  return text.replaceAll(SECRETS, '***');
+}
+
 /** A hash that no secret has: compared with where there is none, so that it takes as long. */
 export const NO_HASH = '-'.repeat(43);
 
