@@ -84,8 +84,9 @@ export class KeyRing implements OnModuleDestroy {
   }
 
   private async refresh(): Promise<void> {
-    // Again where news came while it was read: what was begun before a change does not show it.
-    while (this.stale || performance.now() - this.readAt > FRESH_MS) {
+    // What is being read now may show a change that is known to have been made; where news came meanwhile, it is read again,
+    // because what was begun before a change does not show it.
+    while (this.reading || this.stale || performance.now() - this.readAt > FRESH_MS) {
       try {
         await (this.reading ??= this.read().finally(() => (this.reading = null)));
       } catch (error) {

@@ -21,7 +21,7 @@ export class RateLimit {
   count({ kind, id }: Principal, reply: FastifyReply): void {
     const { keyRate } = this.config;
     if (keyRate === 0 || (kind !== 'key' && kind !== 'device')) return;
-    const { count, leftMs } = this.windows.count(`${kind}:${id}`, performance.now());
+    const { count, leftMs } = this.windows.count(`${kind}:${id}`, Math.floor(performance.now()));
     const seconds = Math.ceil(leftMs / 1_000);
     void reply
       .header('ratelimit-policy', `"${kind}";q=${keyRate};w=${WINDOW_S}`)

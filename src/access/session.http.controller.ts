@@ -26,20 +26,20 @@ export class SessionHttpController {
   @HttpCode(200)
   async open(
     @Body() { key: text }: OpenSessionDto,
-    @ChangedBy() actor: Actor,
+    @ChangedBy() visitor: Actor,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<SessionResource> {
     if (isCrossSite({ ...request.headers, host: request.host }, request.protocol)) {
       throw HttpErrors.FORBIDDEN('A page of another origin may not log in here.');
     }
-    const opened = await this.sessions.open(text, actor);
-    if (!opened) throw badLogin(reply);
-    const { session, secret } = opened;
-    this.rates.count(keyPrincipal(session.key), reply);
+    const key = await this.sessions.logIn(text, visitor);
+    if (!key) throw badLogin(reply);
+    this.rates.count(keyPrincipal(key), reply);
+    const { session, secret } = await this.sessions.open(key, { ...visitor, id: key.id });
     const seconds = Math.max(1, Math.floor((session.expiresAt - Date.now()) / 1_000));
     setCookie(reply, secret, seconds, this.callers.needsSecureCookie(request));
-    return sessionResource({ key: session.key, session });
+    return sessionResource({ key, session });
   }
 
   /** Who I am, whether by a session or by a key. */

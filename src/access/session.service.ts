@@ -26,20 +26,20 @@ export class SessionService {
     private readonly mode: AccessMode,
   ) {}
 
-  /**
-   * Makes a session with the key that has this text, or null where that is refused; `secret` belongs into a cookie. `actor`:
-   * nobody yet, from an address. Throws OPEN_MODE (409). Rejects with STORAGE_UNAVAILABLE.
-   */
-  async open(text: string, actor: Actor): Promise<{ readonly session: OpenSession; readonly secret: string } | null> {
+  /** The key that a session may be made with, or null where it is refused. Throws OPEN_MODE (409). Rejects with STORAGE_UNAVAILABLE. */
+  async logIn(text: string, { ip }: Actor): Promise<ApiKey | null> {
     if (!this.mode.required) {
       throw HttpErrors.OPEN_MODE('Nobody needs a session in open mode. Set ACCESS=required first.', { status: 409 });
     }
-    const key = await this.logins.key(text, actor.ip ?? '');
-    if (!key) return null;
+    return this.logins.key(text, ip ?? '');
+  }
+
+  /** Makes a session with a valid key; `secret` belongs into a cookie. Rejects with STORAGE_UNAVAILABLE. */
+  async open(key: ApiKey, actor: Actor): Promise<{ readonly session: OpenSession; readonly secret: string }> {
     const secret = newSecret();
     const expiresAt = Math.min(Date.now() + SESSION_MS, key.expiresAt ?? Number.POSITIVE_INFINITY);
     const session = { hash: hashOf(secret), keyId: key.id, expiresAt, key };
-    await this.sessions.create(session, { ...actor, id: key.id });
+    await this.sessions.create(session, actor);
     return { session, secret };
   }
 
