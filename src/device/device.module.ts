@@ -9,10 +9,11 @@ import { PresenceHttpController } from './presence.http.controller.js';
 import { PresenceLog } from './presence.log.js';
 import { PresenceRecorder } from './presence.recorder.js';
 import { PresenceRepository } from './presence.repository.js';
+import { RegistryModule } from './registry.module.js';
 
 /** The devices. */
 @Module({
-  imports: [SensorModule],
+  imports: [SensorModule, RegistryModule],
   controllers: [DeviceHttpController, DeviceMqttController, PresenceHttpController],
   providers: [DeviceService, DeviceRepository, ActivityRecorder, PresenceLog, PresenceRecorder, PresenceRepository],
   exports: [DeviceService],

@@ -35,7 +35,8 @@ export class RegistryService {
 
   /** True where the device is none of those that the caller may know of. Without limits that is nobody's. */
   async hides(caller: Principal, deviceId: string): Promise<boolean> {
-    return caller.tags !== null && !sees(caller, await this.devices.tagsOf(deviceId));
+    if (caller.tags === null) return false;
+    return !isDeviceId(deviceId) || !sees(caller, await this.devices.tagsOf(deviceId));
   }
 
   /** Throws DEVICE_UNKNOWN where the device is hidden from the caller; one that does not exist is hidden from those with limits only. */

@@ -21,11 +21,15 @@ export interface TestApp {
   close(): Promise<void>;
 }
 
-/** Starts Signalbox. `dataDir` reuses a directory of an earlier start; `settings` are environment variables, `limits` those of HTTP. */
+/**
+ * Starts Signalbox. `dataDir` reuses a directory of an earlier start; `settings` are environment variables, `limits` those of
+ * HTTP; `prepare` is called before anything is registered or opened.
+ */
 export async function createTestApp(
   settings: Record<string, string> = {},
   dataDir?: string,
   limits: Partial<HttpLimits> = {},
+  prepare: (app: NestFastifyApplication) => void = () => {},
 ): Promise<TestApp> {
   const directory = dataDir ?? mkdtempSync(join(tmpdir(), 'signalbox-test-'));
   const backends = await startBackends(directory, settings);
@@ -47,6 +51,7 @@ export async function createTestApp(
   try {
     const config = loadConfig(environment, directory);
     const app = await createApp(config, { ...HTTP_LIMITS, ...limits });
+    prepare(app);
     await listen(app, config);
     const mqttUrl = app.get(MqttLink).urls[0]!;
     return {

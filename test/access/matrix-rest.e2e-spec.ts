@@ -1,0 +1,289 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Scope, SCOPES } from '../../src/common/access.js';
+import { apiKeyText, newKeyId, newSecret } from '../../src/common/secrets.js';
+import { EXAMPLES, type Example, type Subject } from './matrix-rest.examples.js';
+import { type Asked, Asker, rowsOf, VARIANTS } from './matrix-rest.asker.js';
+import { gatherRoutes, type ServedRoute } from './matrix-rest.routes.js';
+import { basic, type Login, TagWorld } from './tags-world.js';
+
+const SITE = { site: 'a' };
+const OTHER_SITE = { site: 'b' };
+const GRANTED = SCOPES.filter((scope) => scope !== 'admin');
+
+let world: TagWorld;
+let routes: readonly ServedRoute[];
+let subject: Subject;
+let admin: Login;
+let device: Login;
+/** Whoever has no valid login for users: value of the header Authorization, undefined without one. */
+const strangers = new Map<string, string | undefined>();
+/** Whoever has none for devices. */
+const noDevices = new Map<string, string | undefined>();
+const byScope = new Map<string, Login>();
+let onSite: Login;
+let elsewhere: Login;
+let asker: Asker;
+
+beforeAll(async () => {
+  let served: (() => ServedRoute[]) | undefined;
+  world = await TagWorld.start({}, (app) => (served = gatherRoutes(app)));
+  asker = new Asker(world.signalbox.httpUrl);
+  routes = served!();
+  admin = await world.key(['admin']);
+  subject = await newSubject();
+  device = await world.credential(subject.deviceId);
+  for (const scope of SCOPES) byScope.set(scope, await world.key([scope]));
+  byScope.set('commands:send:ON', await world.key(['commands:send:ON']));
+  byScope.set('commands:send:OFF', await world.key(['commands:send:OFF']));
+  onSite = await world.key(GRANTED, { tags: SITE });
+  elsewhere = await world.key(GRANTED, { tags: OTHER_SITE });
+  await gatherStrangers();
+});
+afterAll(async () => {
+  asker?.end();
+  await world?.stop();
+});
+
+async function gatherStrangers(): Promise<void> {
+  const victim = await world.key(['admin']);
+  const otherEnd = (character: string | undefined) => (character === 'a' ? 'b' : 'a');
+  const first = otherEnd(victim.secret[0]) + victim.secret.slice(1);
+  const last = victim.secret.slice(0, -1) + otherEnd(victim.secret.at(-1));
+  const revoked = await world.key(['admin']);
+  await world.revoke(revoked);
+  const expired = await world.key(['admin'], { expiresAt: Date.now() - 1 });
+  const token = (login: Login) => login.authorization.slice('Bearer '.length);
+  for (const [who, authorization] of Object.entries({
+    'no login': undefined,
+    'no token': 'Bearer',
+    'a token of another form': 'Bearer nonsense',
+    'a token of 10 KB': `Bearer ${'a'.repeat(10_240)}`,
+    'a token with a blank in it': `Bearer ${token(admin)} x`,
+    'a key without its scheme': token(admin),
+    'a key with another scheme': `Token ${token(admin)}`,
+    'a secret that is wrong at its first character': `Bearer ${apiKeyText(victim.id, first)}`,
+    'a secret that is wrong at its last character': `Bearer ${apiKeyText(victim.id, last)}`,
+    'an id that no key has': `Bearer ${apiKeyText(newKeyId(), newSecret())}`,
+    'a key that has expired': expired.authorization,
+    'a key that was revoked': revoked.authorization,
+    'the credential of a device': device.authorization,
+    'a key as name and password': basic(admin.id, token(admin)),
+  })) {
+    strangers.set(who, authorization);
+  }
+  const other = await newSubject();
+  for (const [who, authorization] of Object.entries({
+    'no login': undefined,
+    'an admin key': admin.authorization,
+    'a key as name and password': basic(admin.id, token(admin)),
+    'an admin key as the password of a device': basic(subject.deviceId, token(admin)),
+    'a wrong credential': basic(other.deviceId, newSecret()),
+    'the credential of another device': basic(other.deviceId, device.secret),
+    'no credential': basic(other.deviceId, ''),
+    'a device that there is not': basic('nobody', device.secret),
+    'no device id': basic('no/device', device.secret),
+  })) {
+    noDevices.set(who, authorization);
+  }
+}
+
+/** A device on the site with a command that is not sent. */
+async function newSubject(): Promise<Subject> {
+  const deviceId = await world.device(SITE);
+  const path = `/v1/devices/${deviceId}/commands`;
+  const { status, body, text } = await world.post<{ readonly id: string }>(admin, path, {
+    type: 'ON',
+    ttlMs: 3_600_000,
+  });
+  if (status !== 202) throw new Error(text);
+  return { deviceId, commandId: body.id };
+}
+
+const nameOf = ({ method, url }: ServedRoute) => `${method} ${url}`;
+const exampleOf = (route: ServedRoute): Example => {
+  const example = EXAMPLES[nameOf(route)];
+  if (!example) throw new Error(`${nameOf(route)} has no example in matrix-rest.examples.ts`);
+  return example;
+};
+
+const matcherOf = ({ url }: ServedRoute) => new RegExp(`^${url.replaceAll(/:\w+/g, '[^/]+')}$`);
+
+function askedOf(route: ServedRoute, about: Subject): Asked {
+  const { path, body, headers = {} } = exampleOf(route);
+  return { method: route.method, path: path(about), headers, ...(body && { body: body(about) }) };
+}
+
+type Verdict = 'unknown login' | 'refused' | 'not found' | 'let in';
+
+function verdictOf(status: number): Verdict {
+  return status === 401 ? 'unknown login' : status === 403 ? 'refused' : status === 404 ? 'not found' : 'let in';
+}
+
+/** Whether the route declares that this scope lets in. Of `commands:send` each example sends the type ON. */
+function letsIn(scope: string, needed: Scope): boolean {
+  return scope === 'admin' || scope === needed || (needed === 'commands:send' && scope === 'commands:send:ON');
+}
+
+const holdsPart = (scope: string, needed: Scope) => scope.startsWith(`${needed}:`);
+
+interface Finding {
+  readonly who: string;
+  readonly what: string;
+  readonly status: number;
+  readonly expected: string;
+}
+
+/** Asks for the route as each of these, plainly and in each variant, and tells where the answer is not the one that is due. */
+async function findings(
+  route: ServedRoute,
+  who: ReadonlyMap<string, string | undefined>,
+  due: (name: string) => readonly number[],
+  strongest: string | undefined,
+  hasScope = false,
+): Promise<Finding[]> {
+  const asked = askedOf(route, subject);
+  const wrong: Finding[] = [];
+  const routed = new Map<string, boolean>();
+  for (const [variant, change] of Object.entries(VARIANTS)) {
+    const other = change(asked);
+    if (other && !exampleOf(route).fresh) {
+      routed.set(variant, verdictOf(await asker.ask(other, strongest)) !== 'not found');
+    }
+  }
+  for (const [name, authorization] of who) {
+    const status = await asker.ask(asked, authorization);
+    if (!due(name).includes(status)) wrong.push({ who: name, what: 'plainly', status, expected: due(name).join() });
+    for (const [variant, change] of Object.entries(VARIANTS)) {
+      const other = change(asked);
+      if (!other) continue;
+      const answer = await asker.ask(other, authorization);
+      // 404 for everybody where the variant is no route; a route that nobody gets further with (HEAD) may say who it is not for.
+      const expected = [verdictOf(status), ...(routed.get(variant) === true ? [] : ['not found'])];
+      // Whoever has the scope is told first what is wrong in the request, whatever it is about.
+      if (hasScope && answer === 400) expected.push('let in');
+      if (!expected.includes(verdictOf(answer))) {
+        wrong.push({ who: name, what: variant, status: answer, expected: expected.join() });
+      }
+    }
+  }
+  return wrong;
+}
+
+const only = (kind: string) => routes.filter(({ access }) => access?.kind === kind);
+
+/** The wrong answers of several routes, by route. */
+async function over(
+  some: readonly ServedRoute[],
+  find: (route: ServedRoute) => Promise<Finding[]>,
+): Promise<Record<string, readonly Finding[]>> {
+  const found: [string, readonly Finding[]][] = [];
+  for (const route of some) {
+    const wrong = await find(route);
+    if (wrong.length > 0) found.push([nameOf(route), wrong]);
+  }
+  return Object.fromEntries(found);
+}
+
+describe('every route of the running application', () => {
+  it('declares who may use it, and has an example here', () => {
+    expect(routes.length).toBeGreaterThan(15);
+    expect(routes.filter(({ access }) => access === null).map(nameOf)).toEqual([]);
+    expect(routes.map(nameOf).filter((name) => !(name in EXAMPLES))).toEqual([]);
+    expect(Object.keys(EXAMPLES).filter((name) => !routes.map(nameOf).includes(name))).toEqual([]);
+  });
+
+  it('answers 401 to all without a valid login, 403 to a key without the scope, the same in every variant, and changes nothing', async () => {
+    const before = await rowsOf(world.signalbox);
+    expect(before['commands']?.length).toBeGreaterThan(0);
+    const wrong = await over(only('scope'), async (route) => {
+      const { scope } = route.access as { readonly scope: Scope };
+      const without = [...byScope].filter(([one]) => !letsIn(one, scope));
+      const logins = new Map(without.map(([name, { authorization }]) => [name, authorization]));
+      // Which type it may not send, only the body shows.
+      const half = new Map([...logins].filter(([one]) => holdsPart(one, scope)));
+      const weak = new Map([...logins].filter(([one]) => !holdsPart(one, scope)));
+      return [
+        ...(await findings(route, strangers, () => [401], undefined)),
+        ...(await findings(route, weak, () => [403], undefined)),
+        ...(await findings(route, half, () => [403], undefined, true)),
+      ];
+    });
+    expect(wrong).toEqual({});
+    expect(await over(only('device'), (route) => findings(route, noDevices, () => [401], undefined))).toEqual({});
+    expect(await rowsOf(world.signalbox)).toEqual(before);
+  });
+
+  it('answers a key that is limited to other devices as if there were none, and changes nothing', async () => {
+    const before = await rowsOf(world.signalbox);
+    const limited = new Map([['a key of another site', elsewhere.authorization]]);
+    const wrong = await over(only('scope'), (route) =>
+      findings(route, limited, () => exampleOf(route).hidden ?? [404], elsewhere.authorization, true),
+    );
+    expect(wrong).toEqual({});
+    // It may publish nothing and read nothing, so that what it was let in to has changed nothing either.
+    expect(await rowsOf(world.signalbox)).toEqual(before);
+  });
+
+  it('lets a key in by one scope alone or by admin, and a limited one to its devices, the same in every variant', async () => {
+    const wrong = await over(
+      only('scope').filter((route) => !exampleOf(route).fresh),
+      async (route) => {
+        const { scope } = route.access as { readonly scope: Scope };
+        const { status, limited = status } = exampleOf(route);
+        const keys = new Map(
+          [...byScope].filter(([one]) => letsIn(one, scope)).map(([name, { authorization }]) => [name, authorization]),
+        );
+        const site = new Map([['a key of the site', onSite.authorization]]);
+        return [
+          ...(await findings(route, keys, () => status, admin.authorization)),
+          ...(await findings(route, site, () => limited, onSite.authorization, true)),
+        ];
+      },
+    );
+    expect(wrong).toEqual({});
+  });
+
+  it('lets them in where the request uses up what it is about', async () => {
+    for (const route of only('scope').filter((one) => exampleOf(one).fresh)) {
+      const { scope } = route.access as { readonly scope: Scope };
+      const { status } = exampleOf(route);
+      for (const login of [admin, byScope.get(scope)!, onSite]) {
+        const about = await newSubject();
+        const nothing = { deviceId: 'nobody', commandId: 'none' };
+        expect(await asker.ask(askedOf(route, about), elsewhere.authorization)).toBe(404);
+        expect(await asker.ask(askedOf(route, nothing), elsewhere.authorization)).toBe(404);
+        expect(status).toContain(await asker.ask(askedOf(route, about), login.authorization));
+      }
+    }
+  });
+
+  it('lets a device in by its credential where it is for devices', async () => {
+    const devices = new Map([['the device', device.authorization]]);
+    const wrong = await over(only('device'), (route) =>
+      findings(route, devices, () => exampleOf(route).status, device.authorization),
+    );
+    expect(wrong).toEqual({});
+  });
+
+  it('is open to everybody where it is public, whatever login they send', async () => {
+    const wrong = await over(only('public'), (route) =>
+      findings(route, strangers, () => exampleOf(route).status, undefined),
+    );
+    expect(wrong).toEqual({});
+  });
+
+  it('answers 404 to everybody for a method that it does not have', async () => {
+    const paths = new Set(routes.map((route) => askedOf(route, subject).path));
+    const isRoute = (method: string, path: string) =>
+      routes.some((route) => route.method === method && matcherOf(route).test(path.split('?', 1)[0]!));
+    for (const path of paths) {
+      for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND']) {
+        if (isRoute(method === 'HEAD' ? 'GET' : method, path)) continue;
+        for (const login of [undefined, admin.authorization]) {
+          const status = await asker.ask({ method, path, headers: {} }, login);
+          expect([method, path, status]).toEqual([method, path, 404]);
+        }
+      }
+    }
+  });
+});
