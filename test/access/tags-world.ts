@@ -2,7 +2,9 @@ import type { Tags } from '../../src/common/access.js';
 import { newId } from '../../src/common/ids.js';
 import { apiKeyText, hashOf, newKeyId, newSecret } from '../../src/common/secrets.js';
 import { KeyRepository } from '../../src/access/key.repository.js';
+import { KeyRing } from '../../src/access/key-ring.js';
 import { createTestApp, type TestApp } from '../support/app.js';
+import { eventually } from '../support/eventually.js';
 import { type Answer, get, post } from '../support/http.js';
 
 /** A login as it stands in the header Authorization. */
@@ -49,11 +51,13 @@ export class TagWorld {
       expiresAt,
     };
     await this.keys.create(kept, TEST);
+    await this.told('the key is known', (ids) => ids.has(id));
     return { id, secret, authorization: `Bearer ${apiKeyText(id, secret)}` };
   }
 
   async revoke({ id }: Login): Promise<void> {
     await this.keys.remove(id, TEST);
+    await this.told('the key is gone', (ids) => !ids.has(id));
   }
 
   /** Gives a key other tags, as no route does. */
@@ -64,6 +68,8 @@ export class TagWorld {
       .set({ tags: tags && JSON.stringify(tags) })
       .where('id', '=', id);
     await database.write([change.compile()], { news: { topic: 'keys', detail: id } });
+    const text = JSON.stringify(tags);
+    await eventually('the limit is known', async () => JSON.stringify((await this.ring.get(id))?.tags) === text);
   }
 
   /** Registers a device, or gives the one that there is these tags. */
@@ -105,6 +111,15 @@ export class TagWorld {
     headers: Record<string, string> = {},
   ): Promise<Answer<T>> {
     return post<T>(this.signalbox.httpUrl + path, body, { authorization: login.authorization, ...headers });
+  }
+
+  /** News of a change may come a little after its commit. */
+  private async told(what: string, test: (ids: ReadonlySet<string>) => boolean): Promise<void> {
+    await eventually(what, async () => test(new Set((await this.ring.list()).map(({ id }) => id))));
+  }
+
+  private get ring(): KeyRing {
+    return this.signalbox.app.get(KeyRing, { strict: false });
   }
 
   private get keys(): KeyRepository {
