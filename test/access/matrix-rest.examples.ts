@@ -63,6 +63,7 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
     path: ({ commandId }) => `/v1/commands/${commandId}/cancel`,
     status: [200, 202, 409],
   },
+  'GET /v1/devices/:id/presence': { path: ({ deviceId }) => `/v1/devices/${deviceId}/presence`, status: OK },
   'DELETE /v1/devices/:id': { path: ({ deviceId }) => `/v1/devices/${deviceId}`, status: [204], fresh: true },
   'POST /v1/device/telemetry': {
     path: () => '/v1/device/telemetry',
@@ -75,5 +76,15 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
     body: () => ({ status: 'accepted' }),
     // 400: to a command that was never sent there is no answer.
     status: [200, 400],
+  },
+  'POST /internal/mqtt/auth': {
+    path: () => '/internal/mqtt/auth',
+    body: ({ deviceId }) => ({ username: deviceId, clientid: deviceId, password: 'x' }),
+    status: OK,
+  },
+  'POST /internal/mqtt/acl': {
+    path: () => '/internal/mqtt/acl',
+    body: ({ deviceId }) => ({ username: deviceId, clientid: deviceId, action: 'publish', topic: 'demo/x' }),
+    status: OK,
   },
 };
