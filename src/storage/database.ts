@@ -39,13 +39,20 @@ export interface DatabaseCapabilities {
   readonly commitSurvives: 'power-loss' | 'process-crash';
 }
 
+/** What is to be done with rows that name an unknown device. */
+export interface DeviceCreation {
+  /** True: what is written of an unknown device creates it. False: only the registry does, and other writes leave it unknown. */
+  readonly createsDevices: boolean;
+}
+
 export type DatabaseStatus = 'starting' | 'up' | 'down' | 'stopped';
 
 /**
  * The database as the features see it. Reads are ordinary Kysely queries; writes are jobs: lists of compiled statements that
  * are sent whole and are atomic together. Nobody outside `storage/` sees a transaction.
  */
-export abstract class Database {
+export abstract class Database implements DeviceCreation {
+  abstract readonly createsDevices: boolean;
   abstract readonly status: DatabaseStatus;
   /** For look-ups by key that must answer at once. Sees everything committed before the call. Writes through it are refused. */
   abstract readonly point: Kysely<Schema>;
@@ -63,7 +70,7 @@ export abstract class Database {
 
   /** Runs the statements as one atomic job, resolving after the commit. Calls that overlap may commit in any order. Rejects with STORAGE_UNAVAILABLE where it did not commit (at once while the status is `down`, unless the options say otherwise), or the statement's own error. */
   abstract write(job: readonly Statement[], options?: WriteOptions): Promise<StatementResult[]>;
-  /** Appends readings to the log, with their latest values and devices, in the order given. One verdict per reading, after the commit. */
+  /** Appends readings to the log, with their latest values and, where {@link createsDevices}, their devices, in the order given. One verdict per reading, after the commit. */
   abstract appendReadings(readings: readonly NewReading[], lane?: Lane): Promise<Verdict[]>;
   /** Appends device events to the log. One verdict per event, after the commit. */
   abstract appendEvents(events: readonly NewEvent[], lane?: Lane): Promise<Verdict[]>;

@@ -16,7 +16,7 @@ Logger.overrideLogger(false);
 let writer;
 process.on('worker', (worker) => (writer ??= worker));
 
-const database = new SqliteDatabase({ dataDir }, { ...COMMIT_LIMITS, deadlineMs: 3_000 });
+const database = new SqliteDatabase({ dataDir }, { createsDevices: true }, { ...COMMIT_LIMITS, deadlineMs: 3_000 });
 await database.onModuleInit();
 
 let status = '';

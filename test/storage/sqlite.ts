@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { RetentionConfig } from '../../src/config/retention.config.js';
 import { StorageConfig } from '../../src/config/storage.config.js';
+import type { DeviceCreation } from '../../src/storage/database.js';
 import { COMMIT_LIMITS, type CommitLimits } from '../../src/storage/group-commit.js';
 import { SqliteDatabase } from '../../src/storage/sqlite/sqlite.database.js';
 import { SqliteRetention } from '../../src/storage/sqlite/sqlite.retention.js';
@@ -8,8 +9,12 @@ import { temporaryDirectory } from '../support/process.js';
 import type { TestDatabase } from './test-database.js';
 
 /** A SqliteDatabase on this directory, not yet open. */
-export function sqliteIn(dataDir: string, limits: Partial<CommitLimits> = {}): SqliteDatabase {
-  return new SqliteDatabase(Object.assign(new StorageConfig(), { dataDir }), { ...COMMIT_LIMITS, ...limits });
+export function sqliteIn(
+  dataDir: string,
+  limits: Partial<CommitLimits> = {},
+  creation: DeviceCreation = { createsDevices: true },
+): SqliteDatabase {
+  return new SqliteDatabase(Object.assign(new StorageConfig(), { dataDir }), creation, { ...COMMIT_LIMITS, ...limits });
 }
 
 /** A SqliteDatabase on this directory, open. */

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { DeviceCreation } from '../database.js';
 import type { Verdict } from '../log.js';
 import { NewestValues } from '../newest-values.js';
 import { sameJson } from '../same-json.js';
@@ -32,9 +33,10 @@ export class LogPlan<Row extends LogRow> implements AppendPlan<Row, LogBatch<Row
   constructor(
     private readonly shape: LogShape<Row>,
     private readonly partitions: Partitions,
+    creation: DeviceCreation,
   ) {
-    this.newText = newRowsStatement(shape);
-    this.anyText = anyRowsStatement(shape);
+    this.newText = newRowsStatement(shape, creation);
+    this.anyText = anyRowsStatement(shape, creation);
     this.contentText = contentStatement(shape);
   }
 

@@ -1,3 +1,4 @@
+import type { DeviceCreation } from '../database.js';
 import type { LogRow, LogShape } from './log-shape.js';
 
 /** Our advisory locks: the first number says that they are ours, the second what for. */
@@ -5,20 +6,34 @@ export const LOCK_SPACE = 0x53424f58;
 export const LOCKS = { append: 1, schema: 2, partitions: 3, retention: 4, replicas: 5 } as const;
 
 /** What both append statements begin with: the lock, the positions, the mark (before all else, so that a second try fails by it) and the devices. */
-const OPENING = `
+function opening({ createsDevices }: DeviceCreation): string {
+  return `
     with lock as materialized (select pg_advisory_xact_lock(${LOCK_SPACE}, ${LOCKS.append})),
     free as materialized (
       select setval('log_positions', nextval('log_positions') + $2::int8 - 1) - $2::int8 as base from lock
     ),
     place as (insert into commit_marks (id, base) select $1::uuid, base from free returning base),
-    device as (
+    device as (${createsDevices ? CREATE_DEVICES : RAISE_DEVICES})`;
+}
+
+const CREATE_DEVICES = `
       insert into devices (id, link, created_at)
       select d.id, d.link, d.at from place, unnest($3::text[], $4::text[], $5::int8[]) d (id, link, at)
       where not exists (
         select from devices known where known.id = d.id and (known.link = 'native' or d.link = 'foreign')
       )
       on conflict (id) do update set link = 'native' where devices.link = 'foreign' and excluded.link = 'native'
-    )`;
+    `;
+
+/** The same for devices that are known, locked in the order of their ids; the times are not needed, but the parameters are the same. */
+const RAISE_DEVICES = `
+      update devices set link = 'native' where id in (
+        select known.id from place, unnest($3::text[], $4::text[], $5::int8[]) d (id, link, at)
+        join devices known on known.id = d.id
+        where known.link = 'foreign' and d.link = 'native'
+        order by known.id for no key update of known
+      )
+    `;
 
 const UPSERT_LATEST = `
       on conflict (device_id, metric) do update
@@ -30,13 +45,13 @@ const UPSERT_LATEST = `
  * alone; else it fails with a unique violation. The lock makes positions visible in their order. All that writes comes after it
  * (`from place`), so that two replicas never wait for each other in a circle. Returns `base`; positions are base + 1 ..
  */
-export function newRowsStatement<Row extends LogRow>(shape: LogShape<Row>): string {
+export function newRowsStatement<Row extends LogRow>(shape: LogShape<Row>, creation: DeviceCreation): string {
   const latest = `,
     newest as (
       insert into latest (device_id, metric, ts, received_at, value)
       select n.* from place, ${coalesced(shape)} n${UPSERT_LATEST}
     )`;
-  return `${OPENING},
+  return `${opening(creation)},
     stored as (${insertRows(shape)})${shape.metricsOf === null ? '' : latest}
     select base from place`;
 }
@@ -45,9 +60,9 @@ export function newRowsStatement<Row extends LogRow>(shape: LogShape<Row>): stri
  * The same for any rows, with their metrics as one parameter more: those that are there already are left out, and latest values are taken anew from those that were
  * stored. Measured, it takes half as long again. Returns `base` and `stored`: the positions of what was stored, separated by commas.
  */
-export function anyRowsStatement<Row extends LogRow>(shape: LogShape<Row>): string {
+export function anyRowsStatement<Row extends LogRow>(shape: LogShape<Row>, creation: DeviceCreation): string {
   const { ids } = shape;
-  return `${OPENING},
+  return `${opening(creation)},
     remembered as (
       insert into ${ids} (device_id, id, position, received_at)
       select r.device_id, substr(r.key, 3), base + r.n, r.received_at

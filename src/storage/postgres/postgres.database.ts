@@ -5,6 +5,7 @@ import {
   Database,
   type DatabaseCapabilities,
   type DatabaseStatus,
+  type DeviceCreation,
   type NewsTopic,
   type Statement,
   type StatementResult,
@@ -24,7 +25,7 @@ import { PostgresWriter } from './postgres.writer.js';
 import { ReplicaSession } from './replica.session.js';
 import { startupProblem } from './startup-problem.js';
 
-export interface PostgresOptions {
+export interface PostgresOptions extends Partial<DeviceCreation> {
   /** One replica at a time may use the database: the broker is embedded, so what one replica takes in the others would not see. */
   readonly exclusive: boolean;
 }
@@ -38,6 +39,7 @@ const DRAIN_MS = 5_000;
 
 /** The database on a PostgreSQL server, which several replicas may share. */
 export class PostgresDatabase extends Database implements OnModuleInit, OnApplicationShutdown {
+  readonly createsDevices: boolean;
   readonly sql = new Kysely<Schema>({ dialect: new ExecuteDialect(POSTGRES_DIALECT, refuseAll) });
   readonly now = sql<number>`(extract(epoch from clock_timestamp()) * 1000)::bigint`;
   private readonly logger = new Logger('Storage');
@@ -65,7 +67,8 @@ export class PostgresDatabase extends Database implements OnModuleInit, OnApplic
     super();
     this.pointReader = new PostgresReader(url, 'point', POINT_TIMEOUT_MS, READ_CONNECTIONS);
     this.scanReader = new PostgresReader(url, 'scan', SCAN_TIMEOUT_MS, READ_CONNECTIONS);
-    this.writer = new PostgresWriter(url, limits, this.availability);
+    this.createsDevices = options.createsDevices ?? true;
+    this.writer = new PostgresWriter(url, limits, this.availability, this);
     const hearRight = this.availability.watch(() => {});
     const onRight = (problem: string | null): void => {
       this.refusal = problem;

@@ -1,6 +1,6 @@
 import { CompiledQuery } from 'kysely';
 import type { Availability } from '../availability.js';
-import type { News, Statement, StatementResult } from '../database.js';
+import type { DeviceCreation, News, Statement, StatementResult } from '../database.js';
 import { type CommitLimits, GroupCommit } from '../group-commit.js';
 import type { Lane, NewEvent, NewReading, NewReject, Verdict } from '../log.js';
 import { sizeOfStatement } from '../statement-size.js';
@@ -42,14 +42,15 @@ export class PostgresWriter {
     private readonly url: string,
     private readonly limits: CommitLimits,
     private readonly availability: Availability,
+    creation: DeviceCreation,
   ) {
     const partitions = new Partitions();
     this.readings = this.queue(
       'readings',
-      new LogPlan(READINGS, partitions),
+      new LogPlan(READINGS, partitions, creation),
       ({ values, metrics }) => values.length + (metrics?.length ?? 0),
     );
-    this.events = this.queue('events', new LogPlan(EVENTS, partitions), ({ body }) => body.length);
+    this.events = this.queue('events', new LogPlan(EVENTS, partitions, creation), ({ body }) => body.length);
     this.rejects = this.queue('rejects', REJECT_PLAN, ({ detail, payload }) => detail.length + payload.length);
     this.runner = new JobRunner(url, this.session('jobs'), JOB_CONNECTIONS);
     this.jobs = new GroupCommit<Job, JobOutcome>(

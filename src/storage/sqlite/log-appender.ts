@@ -1,4 +1,5 @@
 import type Sqlite from 'better-sqlite3';
+import type { DeviceCreation } from '../database.js';
 import type { NewReject } from '../log.js';
 import {
   type EventRow,
@@ -31,8 +32,11 @@ export class LogAppender {
   private next: number;
   private storedNext: number;
 
-  constructor(private readonly db: Sqlite.Database) {
-    this.devices = new DeviceCache(db);
+  constructor(
+    private readonly db: Sqlite.Database,
+    creation: DeviceCreation,
+  ) {
+    this.devices = new DeviceCache(db, creation);
     this.latest = new LatestBuffer(db);
     this.readings = new LogTable<ReadingRow>(db, {
       table: 'readings',

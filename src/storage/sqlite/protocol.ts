@@ -72,6 +72,8 @@ export interface WorkerSettings {
   readonly dataDir: string;
   /** How long a batch waits for a lock that another program holds, in milliseconds. */
   readonly lockWaitMs: number;
+  /** See DeviceCreation. */
+  readonly createsDevices: boolean;
   /** Shared memory: 1 from when a wait for such a lock is to end at once. */
   readonly stop: Int32Array;
 }

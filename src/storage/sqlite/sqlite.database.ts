@@ -6,6 +6,7 @@ import {
   Database,
   type DatabaseCapabilities,
   type DatabaseStatus,
+  type DeviceCreation,
   type NewsTopic,
   type Statement,
   type StatementResult,
@@ -41,6 +42,7 @@ const PROBE: JobEntry = {
 
 /** The database as one SQLite file in the data directory, written and read in worker threads. */
 export class SqliteDatabase extends Database implements OnModuleInit, OnApplicationShutdown {
+  readonly createsDevices: boolean;
   readonly sql = new Kysely<Schema>({ dialect: new ExecuteDialect(SQLITE_DIALECT, refuseAll) });
   readonly now = sql<number>`cast(unixepoch('subsec') * 1000 as integer)`;
   private readonly news = new NewsBoard();
@@ -56,11 +58,14 @@ export class SqliteDatabase extends Database implements OnModuleInit, OnApplicat
 
   constructor(
     private readonly config: StorageConfig,
+    { createsDevices }: DeviceCreation = { createsDevices: true },
     limits: CommitLimits = COMMIT_LIMITS,
   ) {
     super();
+    this.createsDevices = createsDevices;
     // Shorter than the deadline, so that the writer is free again when its callers give up.
-    const settings = { dataDir: config.dataDir, lockWaitMs: Math.floor(limits.deadlineMs * 0.6), stop: this.stop };
+    const lockWaitMs = Math.floor(limits.deadlineMs * 0.6);
+    const settings = { dataDir: config.dataDir, lockWaitMs, createsDevices, stop: this.stop };
     this.writer = new WorkerLink({
       name: 'writer',
       url: workerUrl('writer'),

@@ -27,8 +27,11 @@ class Session {
   readonly release: Sqlite.Statement;
   readonly rollBackTo: Sqlite.Statement;
 
-  constructor(readonly db: Sqlite.Database) {
-    this.appender = new LogAppender(db);
+  constructor(
+    readonly db: Sqlite.Database,
+    settings: WorkerSettings,
+  ) {
+    this.appender = new LogAppender(db, settings);
     this.statements = new StatementCache(db);
     this.begin = db.prepare('begin immediate');
     this.commit = db.prepare('commit');
@@ -89,7 +92,7 @@ export class Writer {
   }
 
   private present(): Session {
-    return (this.session ??= new Session(openForWriting(this.settings.dataDir)));
+    return (this.session ??= new Session(openForWriting(this.settings.dataDir), this.settings));
   }
 
   /** Takes the write lock; another program may hold it for a while. */
