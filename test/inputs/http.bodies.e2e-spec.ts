@@ -1,9 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
-import { gzipSync } from 'node:zlib';
 import { basic } from '../control/http-device.js';
-import { type Answer, get, post, type ProblemBody } from '../support/http.js';
+import { get, post, type ProblemBody } from '../support/http.js';
 import { Stage } from './support/stage.js';
 
 let stage: Stage;

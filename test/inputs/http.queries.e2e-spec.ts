@@ -105,7 +105,7 @@ describe('SQL in sort, metrics, filters; regex bombs in search', () => {
   });
 
   it('(a filter of topics that makes work) is answered at once', async () => {
-    for (const filter of ['+/+/+/+/+/+/+/#', `${'a'.repeat(200)}/#`, '%/%/%/%/%/%/%/%', `${'_'.repeat(256)}`]) {
+    for (const filter of ['+/+/+/+/+/+/+/#', `${'a'.repeat(200)}/#`, '%/%/%/%/%/%/%/%', '_'.repeat(256)]) {
       const startedAt = performance.now();
       expect((await get(stage.url(`/messages?topic=${encodeURIComponent(filter)}`))).status).toBe(200);
       expect(performance.now() - startedAt).toBeLessThan(2_000);

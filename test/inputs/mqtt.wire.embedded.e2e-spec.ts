@@ -47,6 +47,9 @@ describe('no CONNECT; another packet first; second CONNECT; reserved flags; QoS 
     ['another packet first', encode(publishPacket('devices/a/up/telemetry', '{"a": 1}'))],
     ['an HTTP request first', Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')],
     ['reserved flags of CONNECT', Buffer.from([0x11, 2, 0, 0])],
+    ['a CONNECT of nothing', Buffer.from([0x10, 0])],
+    ['a CONNECT of another protocol', Buffer.from([0x10, 12, 0, 4, 0x4d, 0x51, 0x58, 0x58, 4, 2, 0, 60, 0, 0])],
+    ['a reserved bit of CONNECT', Buffer.from([0x10, 12, 0, 4, 0x4d, 0x51, 0x54, 0x54, 4, 3, 0, 60, 0, 0])],
   ])('(%s) closed without a byte, counted', async (_, bytes) => {
     await countsOne('refused.packet', async () => {
       const client = await open();
@@ -71,6 +74,10 @@ describe('no CONNECT; another packet first; second CONNECT; reserved flags; QoS 
     ['QoS 3', Buffer.from([0x36, 5, 0, 1, 0x61, 0, 1])],
     ['5-byte length', Buffer.from([0x30, 0xff, 0xff, 0xff, 0xff, 0x01])],
     ['oversized length', Buffer.concat([Buffer.from([0x30]), lengthBytes(258 * 1_024)])],
+    ['a PUBLISH shorter than its topic', Buffer.from([0x30, 3, 0, 9, 0x61])],
+    ['a SUBSCRIBE without filters', Buffer.from([0x82, 2, 0, 1])],
+    ['an UNSUBSCRIBE without filters', Buffer.from([0xa2, 2, 0, 1])],
+    ['a SUBSCRIBE with QoS 3', Buffer.from([0x82, 6, 0, 1, 0, 1, 0x61, 3])],
     ['packet id 0 in a SUBSCRIBE', Buffer.from([0x82, 6, 0, 0, 0, 1, 0x61, 0])],
   ])('(%s) closed, counted', async (_, bytes) => {
     const client = await login(newId());
@@ -116,7 +123,7 @@ describe('MQTT 5 on the embedded broker', () => {
       expect(await client.connackCode()).toBe(1);
     });
     expect(line).toMatchObject({
-      level: 'warn',
+      level: 40,
       reason: 'refused.protocol',
       detail: expect.stringMatching(/choose 3\.1\.1.*MQTT_URL/),
     });
@@ -124,10 +131,27 @@ describe('MQTT 5 on the embedded broker', () => {
 });
 
 describe('PUBLISH to wildcard, empty, long, deep, control-character, `$`-topic, another device, own `down/`', () => {
+  async function isRefused(topic: Buffer, packets: number): Promise<void> {
+    for (const qos of [0, 1, 2]) {
+      const client = await login(newId());
+      const publish = async () => {
+        client.send(rawPublish(topic, Buffer.from('{"a": 1}'), qos));
+        await client.closed();
+      };
+      await countsOne('refused.topic', publish, packets);
+      expect(client.received.map(({ cmd }) => cmd)).toEqual(['connack']);
+    }
+  }
+
   it.each([
     ['wildcard', Buffer.from('devices/+/up/telemetry')],
     ['wildcard of levels', Buffer.from('devices/#')],
     ['empty', Buffer.alloc(0)],
+  ])('(%s) refused, closed, counted, nothing stored, with every QoS, before it is received', async (_, topic) => {
+    await isRefused(topic, 0);
+  });
+
+  it.each([
     ['long', Buffer.from(`demo/${'x'.repeat(300)}`)],
     ['deep', Buffer.from('demo/b/c/d/e/f/g/h/i')],
     ['control-character', Buffer.from('demo/\u0007')],
@@ -137,17 +161,6 @@ describe('PUBLISH to wildcard, empty, long, deep, control-character, `$`-topic, 
     ['$CONTROL', Buffer.from('$CONTROL/dynamic-security/v1')],
     ['$share', Buffer.from('$share/g/demo/x')],
   ])('(%s) refused, closed, counted, nothing stored, with every QoS', async (_, topic) => {
-    for (const qos of [0, 1, 2]) {
-      const client = await login(newId());
-      await countsOne(
-        'refused.topic',
-        async () => {
-          client.send(rawPublish(topic, Buffer.from('{"a": 1}'), qos));
-          await client.closed();
-        },
-        1,
-      );
-      expect(client.received.map(({ cmd }) => cmd)).toEqual(['connack']);
-    }
+    await isRefused(topic, 1);
   });
 });

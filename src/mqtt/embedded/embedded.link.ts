@@ -18,6 +18,7 @@ import { detached } from './detached.js';
 import { Forwarding } from './forwarding.js';
 import { DRAIN_TIMEOUT_MS, FrameGuard } from './frame.guard.js';
 import { Intake, MAX_HALF_OPEN } from './intake.js';
+import { watchOwnRefusals } from './own-refusals.js';
 import { Receipts } from './receipts.js';
 import { RetainedMessages } from './retained-messages.js';
 import { SessionStore } from './session.store.js';
@@ -178,6 +179,7 @@ export class EmbeddedLink extends MqttLink {
     const { client } = connection;
     this.connections.set(client, connection);
     client._parser.prependListener('packet', (packet: Watched) => this.look(connection, packet));
+    watchOwnRefusals(client, this.audit, address);
     guard.once('close', () => {
       this.listeners.gone(client, connection.whyEnded);
       this.receipts.gone(client);

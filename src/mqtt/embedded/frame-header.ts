@@ -50,6 +50,7 @@ export function headerProblem({ type, flags, length }: FrameHeader): string | nu
     case SUBSCRIBE:
     case UNSUBSCRIBE:
       if (flags !== 2) return 'reserved flags'; // [MQTT-3.8.1-1], [MQTT-3.10.1-1]
+      if (length <= 2) return 'no filter'; // [MQTT-3.8.3-3], [MQTT-3.10.3-2]
       return length > MAX_FRAME_BYTES ? 'a packet that is too large' : null;
     case PUBACK:
     case PUBREC:
