@@ -1,0 +1,274 @@
+import { later, type Place, row, type Row, test } from './support/row.js';
+
+const LOGINS = 'logins at the embedded broker are not there yet';
+const frames = (title: string, name: string): Place => test('mqtt/frames', 'the frame guard', title, name);
+const connect = (title: string, ...name: readonly string[]): Place => test('mqtt/connect', 'CONNECT', title, ...name);
+const flow = (title: string): Place => test('mqtt/flow', 'one client and the others', title);
+
+/** The MQTT inputs of inputs-and-faults.md, in the order of that page, and where the answer to each item is shown. */
+export const MQTT_ROWS: readonly Row[] = [
+  row(
+    'no CONNECT; another packet first; second CONNECT; reserved flags; QoS 3; 5-byte length; oversized length; packet split at every byte; 1,000 packets in one segment',
+    'closed, or handled exactly as whole packets',
+    (own) => {
+      const first = (name: string) => own('mqtt.wire.embedded', '(%s) closed without a byte, counted', name);
+      const afterwards = (name: string) => own('mqtt.wire.embedded', '(%s) closed, counted', name);
+      const sends = 'closes a client that sends %s';
+      const whole = own(
+        'mqtt.wire.embedded',
+        '(packet split at every byte, and 1,000 packets in one segment) stored like whole packets',
+      );
+      const guard = (title: string) => test('mqtt/frames', 'the frame guard', title);
+      return {
+        'no CONNECT': [
+          test('mqtt/flow', 'waiting', 'closes a connection without CONNECT after 10 s, whatever it dribbles'),
+        ],
+        'another packet first': [
+          first('another packet first'),
+          first('an HTTP request first'),
+          frames('closes a connection that begins with %s', 'SUBSCRIBE'),
+        ],
+        'second CONNECT': [afterwards('second CONNECT')],
+        'reserved flags': [
+          first('reserved flags of CONNECT'),
+          first('a reserved bit of CONNECT'),
+          afterwards('reserved flags'),
+          frames(sends, 'PUBREL without its flag'),
+          frames(sends, 'PINGREQ with flags'),
+        ],
+        'QoS 3': [afterwards('QoS 3'), afterwards('a SUBSCRIBE with QoS 3')],
+        '5-byte length': [afterwards('5-byte length')],
+        'oversized length': [
+          afterwards('oversized length'),
+          own('mqtt.wire.embedded', '(oversized length of CONNECT) closed on its header, counted'),
+          guard('keeps memory flat for a length of 32 MB before CONNECT, however much follows'),
+          guard('keeps memory flat for many CONNECTs that announce 256 MB'),
+        ],
+        'packet split at every byte': [
+          whole,
+          guard('takes packets that are split at every byte as if they were whole'),
+        ],
+        '1,000 packets in one segment': [
+          whole,
+          guard('takes CONNECT and 1,000 packets in one segment, and acknowledges each in order'),
+        ],
+      };
+    },
+  ),
+  row('MQTT 5 on the embedded broker', 'refused with code 1 and a log line that says what to do', (own) => ({
+    all: [
+      own('mqtt.wire.embedded', 'CONNACK 1, and a log line that says what to do'),
+      connect('answers MQTT 5 with CONNACK 1 and counts it'),
+    ],
+  })),
+  row(
+    'empty client id with clean=0 (or with clean=1 when access is required); ids with `/ + #`, NUL, 65,535 bytes, `__proto__`',
+    'CONNACK 2 and close',
+    () => {
+      const of = (name: string) => [connect('answers a client id %s with CONNACK 2', name)];
+      return {
+        'empty with clean=0': [
+          connect(
+            'answers an empty client id with CONNACK 2 without a clean session, and gives it an id of its own with one',
+          ),
+        ],
+        'empty with clean=1 when access is required': later(LOGINS),
+        '/': of('with a slash'),
+        '+': of('with a plus'),
+        '#': of('with a hash'),
+        NUL: of('with NUL'),
+        '65,535 bytes': of('of 65,535 bytes'),
+        __proto__: of('that is __proto__'),
+      };
+    },
+  ),
+  row(
+    "another device's id; wrong password x 1,000; anonymous when access is required",
+    'CONNACK 4/5; the victim stays connected; lock',
+    () => ({ all: later(LOGINS) }),
+  ),
+  row('will on a foreign topic, `$SYS`, wildcard, QoS 3', 'CONNECT refused', () => {
+    const of = (name: string) => connect('refuses a will on a topic %s', name);
+    return {
+      'foreign topic': later(LOGINS),
+      $SYS: [of('below $SYS')],
+      wildcard: [of('with #'), of('with +')],
+      'QoS 3': [connect('refuses a will with QoS 3')],
+    };
+  }),
+  row(
+    'PUBLISH to wildcard, empty, long, deep, control-character, `$`-topic, another device, own `down/`',
+    'refused, closed, counted, nothing stored',
+    (own) => {
+      const received = (name: string) =>
+        own('mqtt.wire.embedded', '(%s) refused, closed, counted, nothing stored, with every QoS', name);
+      const unreceived = (name: string) =>
+        own(
+          'mqtt.wire.embedded',
+          '(%s) refused, closed, counted, nothing stored, with every QoS, before it is received',
+          name,
+        );
+      return {
+        wildcard: [unreceived('wildcard'), unreceived('wildcard of levels')],
+        empty: [unreceived('empty')],
+        long: [received('long')],
+        deep: [received('deep')],
+        'control-character': [
+          received('control-character'),
+          received('control-character NUL'),
+          received('invalid UTF-8'),
+        ],
+        '$-topic': [received('$SYS'), received('$CONTROL'), received('$share')],
+        'another device, own down/': later(LOGINS),
+      };
+    },
+  ),
+  row(
+    'payload empty, not JSON, `null`, `1e999`, deep, `\\u0000`, binary, or with keys `id`, `data`, `pattern`',
+    'rejected and acked, or stored whole; never a reply, never an unwrapped `data`',
+    (own) => {
+      const of = (...names: readonly string[]) =>
+        names.map((name) =>
+          own(
+            'mqtt.payloads',
+            '(%s) rejected and acknowledged, kept with its reason, told to the device, and nothing else',
+            name,
+          ),
+        );
+      const whole = (name: string) =>
+        own('mqtt.payloads', '(with keys %s) stored whole, never unwrapped, never answered', name);
+      return {
+        empty: [...of('empty'), own('mqtt.payloads', '(on up/%s: %j) rejected and acknowledged', 'events/alarm')],
+        'not JSON': of('not JSON', 'not JSON, but almost', 'NaN'),
+        null: of('null'),
+        '1e999': of('1e999', 'an integer beyond 2^53'),
+        deep: of('deep', 'deep, 200,000 brackets', 'deep and truncated'),
+        '\\u0000': of('\\u0000', '\\u0000 in a name'),
+        binary: of('binary'),
+        id: [whole('id')],
+        data: [whole('data'), whole('id and data')],
+        pattern: [whole('pattern'), whole('pattern, id and data')],
+      };
+    },
+  ),
+  row(
+    'packet id 0; id reuse in flight; DUP after a lost PUBACK; QoS 2 doubled, PUBREL doubled or unknown, 1,000 half-open',
+    'closed / stored once each (after a lost PUBACK: if the reading carries a `ts` or an `id`)',
+    (own) => {
+      const of = (...titles: readonly string[]) => own('mqtt.delivery.embedded', ...titles);
+      const twice = of('(QoS 2 doubled, PUBREL doubled and unknown) stored once');
+      const qos2 = (title: string) => test('mqtt/publish', 'PUBLISH', 'with QoS 2', title);
+      return {
+        'packet id 0': [of('(packet id 0, QoS %i) closed, counted, nothing stored')],
+        'id reuse in flight': [of('(id reuse in flight) both stored, both acknowledged')],
+        'DUP after a lost PUBACK': [
+          of('(DUP after a lost PUBACK, with %s)', 'a ts'),
+          of('(DUP after a lost PUBACK, with %s)', 'an id'),
+        ],
+        'QoS 2 doubled': [
+          twice,
+          qos2('is handled once although it is sent twice while the handler runs, in one segment and later'),
+        ],
+        'PUBREL doubled': [twice],
+        'PUBREL unknown': [
+          twice,
+          qos2('answers PUBREL of an unknown id with PUBCOMP, and takes a publish under that id afterwards'),
+        ],
+        '1,000 half-open': [of('(1,000 half-open) all stored; one more is closed, counted and not stored')],
+      };
+    },
+  ),
+  row(
+    'SUBSCRIBE `#`, `$SYS/#`, `+/+`, another device, `$share/..`, 8,000 filters, 20,000 over time',
+    '0x80 per filter or close; never granted silently',
+    () => {
+      const of = (...titles: readonly string[]) => [test('mqtt/subscribe', 'SUBSCRIBE', ...titles)];
+      const never = 'of %j is refused with 0x80, or closes, but is never granted';
+      return {
+        '#, +/+ and another device': later(LOGINS),
+        '$SYS/#': of(never, '$SYS/#'),
+        '$share/..': of(never, '$share/g/devices/#'),
+        '8,000 filters': of('grants 8 filters of a packet of 8,000'),
+        '20,000 over time': of(
+          'grants 50 filters to one client however many it asks for over time, and again after it unsubscribed',
+        ),
+      };
+    },
+  ),
+  row(
+    'retained flood; slow reader; flood at 10 x the rate; 5,000 CONNECT/s; half-open TCP',
+    'bounded; only the offender feels it',
+    (own) => {
+      const of = (title: string) => own('mqtt.floods.embedded', title);
+      const retained = (title: string) => test('mqtt/retained', 'retained messages', title);
+      return {
+        'retained flood': [
+          of('(retained flood) 16 topics are kept, then closed, counted'),
+          retained('are limited for a flood of topics elsewhere too'),
+        ],
+        'slow reader': [
+          of('(slow reader) closed or left without, counted, and a reader beside it gets all'),
+          flow('lets a subscriber that never reads hurt only itself'),
+        ],
+        'flood at 10 x the rate': [
+          of('(flood at 10 x the rate) held and lost nothing of, while the neighbour is served'),
+          flow('holds a client at its rate after a burst of ten seconds, loses nothing, and leaves others alone'),
+        ],
+        '5,000 CONNECT/s': [
+          of('(5,000 CONNECT/s) each is answered or closed, and nothing stays of them'),
+          connect('goes on serving while 2,500 connections say nothing'),
+        ],
+        'half-open TCP': [
+          test(
+            'device/presence-broker.embedded',
+            'A half-open connection',
+            'is found by its keepalive, whose least is 15 s',
+          ),
+          flow('asks the kernel to look after silent peers every 60 s, for clients without keepalive'),
+        ],
+      };
+    },
+  ),
+  row(
+    'answer for an unknown, foreign, finished command; twice; before SENT; publish on its own `down/`',
+    'ignored or kept as late, counted; state only rises',
+    () => {
+      const answer = (title: string) => test('control/answers', 'An answer', title);
+      const bad = (title: string) => test('control/answers', 'A bad answer', title);
+      return {
+        unknown: [bad('is one to a command that there is not')],
+        foreign: [bad("is one to another device's command, which does not hear of it")],
+        finished: [
+          answer('after the end is kept where it differs, and only the first'),
+          answer('to a command of mode none is late, and tells what became of it'),
+        ],
+        twice: [
+          answer('that comes twice changes nothing the second time'),
+          test('control/races', 'Two finals in one packet chunk', 'that say the same are one'),
+        ],
+        'before SENT': [
+          answer('that cannot be committed yet is not one, and changes nothing'),
+          test(
+            'control/races',
+            'Two finals in one packet chunk',
+            'that come before the broker has told of the publish are not overwritten by that',
+          ),
+        ],
+        counted: [bad('among good ones in one packet chunk costs the others nothing')],
+        'on its own down/': [bad('is not what a device publishes on its own down/')],
+      };
+    },
+  ),
+  row('plain text on the TLS port, TLS 1.0, foreign client certificate', 'handshake refused', () => {
+    const of = (title: string, ...name: readonly string[]) => [
+      test('tls/mqtt-tls.embedded', 'MQTT over TLS', title, ...name),
+    ];
+    return {
+      'plain text': of('refuses plain text, logs and counts it, and goes on'),
+      'TLS 1.0': of('refuses %s', 'TLSv1'),
+      'foreign client certificate': of(
+        'refuses a certificate of another CA, and one that is self-signed, before a byte of MQTT is read',
+      ),
+    };
+  }),
+];
