@@ -24,6 +24,7 @@ const common = {
 /** What does not run a second time with an external broker and PostgreSQL, each with its reason. All else does, new specs too. */
 const NOT_EXTERNAL = {
   'test/(ci|docs|lint|support)/': 'about the repository, not about the running service',
+  'test/inputs/rows\\.': 'which test shows what: about the tests, not about the running service',
   'test/mqtt/': 'the suites of the links, which bring their own brokers',
   'test/storage/': 'the suites of the databases, which bring their own servers',
   'test/device/repository\\.': 'replicas at one PostgreSQL, which brings its own server',

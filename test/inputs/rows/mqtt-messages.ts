@@ -1,128 +1,11 @@
-import { later, type Place, row, type Row, test } from './support/row.js';
+import { later, type Place, row, type Row, test } from '../support/row.js';
 
 const LOGINS = 'logins at the embedded broker are not there yet';
-const frames = (title: string, name: string): Place => test('mqtt/frames', 'the frame guard', title, name);
 const connect = (title: string, ...name: readonly string[]): Place => test('mqtt/connect', 'CONNECT', title, ...name);
 const flow = (title: string): Place => test('mqtt/flow', 'one client and the others', title);
 
-/** The MQTT inputs of inputs-and-faults.md, in the order of that page, and where the answer to each item is shown. */
-export const MQTT_ROWS: readonly Row[] = [
-  row(
-    'no CONNECT; another packet first; second CONNECT; reserved flags; QoS 3; 5-byte length; oversized length; packet split at every byte; 1,000 packets in one segment',
-    'closed, or handled exactly as whole packets',
-    (own) => {
-      const first = (name: string) => own('mqtt.wire.embedded', '(%s) closed without a byte, counted', name);
-      const afterwards = (name: string) => own('mqtt.wire.embedded', '(%s) closed, counted', name);
-      const sends = 'closes a client that sends %s';
-      const whole = own(
-        'mqtt.wire.embedded',
-        '(packet split at every byte, and 1,000 packets in one segment) stored like whole packets',
-      );
-      const guard = (title: string) => test('mqtt/frames', 'the frame guard', title);
-      return {
-        'no CONNECT': [
-          test('mqtt/flow', 'waiting', 'closes a connection without CONNECT after 10 s, whatever it dribbles'),
-        ],
-        'another packet first': [
-          first('another packet first'),
-          first('an HTTP request first'),
-          frames('closes a connection that begins with %s', 'SUBSCRIBE'),
-        ],
-        'second CONNECT': [afterwards('second CONNECT')],
-        'reserved flags': [
-          first('reserved flags of CONNECT'),
-          first('a reserved bit of CONNECT'),
-          afterwards('reserved flags'),
-          frames(sends, 'PUBREL without its flag'),
-          frames(sends, 'PINGREQ with flags'),
-        ],
-        'QoS 3': [afterwards('QoS 3'), afterwards('a SUBSCRIBE with QoS 3')],
-        '5-byte length': [afterwards('5-byte length')],
-        'oversized length': [
-          afterwards('oversized length'),
-          own('mqtt.wire.embedded', '(oversized length of CONNECT) closed on its header, counted'),
-          guard('keeps memory flat for a length of 32 MB before CONNECT, however much follows'),
-          guard('keeps memory flat for many CONNECTs that announce 256 MB'),
-        ],
-        'packet split at every byte': [
-          whole,
-          guard('takes packets that are split at every byte as if they were whole'),
-        ],
-        '1,000 packets in one segment': [
-          whole,
-          guard('takes CONNECT and 1,000 packets in one segment, and acknowledges each in order'),
-        ],
-      };
-    },
-  ),
-  row('MQTT 5 on the embedded broker', 'refused with code 1 and a log line that says what to do', (own) => ({
-    all: [
-      own('mqtt.wire.embedded', 'CONNACK 1, and a log line that says what to do'),
-      connect('answers MQTT 5 with CONNACK 1 and counts it'),
-    ],
-  })),
-  row(
-    'empty client id with clean=0 (or with clean=1 when access is required); ids with `/ + #`, NUL, 65,535 bytes, `__proto__`',
-    'CONNACK 2 and close',
-    () => {
-      const of = (name: string) => [connect('answers a client id %s with CONNACK 2', name)];
-      return {
-        'empty with clean=0': [
-          connect(
-            'answers an empty client id with CONNACK 2 without a clean session, and gives it an id of its own with one',
-          ),
-        ],
-        'empty with clean=1 when access is required': later(LOGINS),
-        '/': of('with a slash'),
-        '+': of('with a plus'),
-        '#': of('with a hash'),
-        NUL: of('with NUL'),
-        '65,535 bytes': of('of 65,535 bytes'),
-        __proto__: of('that is __proto__'),
-      };
-    },
-  ),
-  row(
-    "another device's id; wrong password x 1,000; anonymous when access is required",
-    'CONNACK 4/5; the victim stays connected; lock',
-    () => ({ all: later(LOGINS) }),
-  ),
-  row('will on a foreign topic, `$SYS`, wildcard, QoS 3', 'CONNECT refused', () => {
-    const of = (name: string) => connect('refuses a will on a topic %s', name);
-    return {
-      'foreign topic': later(LOGINS),
-      $SYS: [of('below $SYS')],
-      wildcard: [of('with #'), of('with +')],
-      'QoS 3': [connect('refuses a will with QoS 3')],
-    };
-  }),
-  row(
-    'PUBLISH to wildcard, empty, long, deep, control-character, `$`-topic, another device, own `down/`',
-    'refused, closed, counted, nothing stored',
-    (own) => {
-      const received = (name: string) =>
-        own('mqtt.wire.embedded', '(%s) refused, closed, counted, nothing stored, with every QoS', name);
-      const unreceived = (name: string) =>
-        own(
-          'mqtt.wire.embedded',
-          '(%s) refused, closed, counted, nothing stored, with every QoS, before it is received',
-          name,
-        );
-      return {
-        wildcard: [unreceived('wildcard'), unreceived('wildcard of levels')],
-        empty: [unreceived('empty')],
-        long: [received('long')],
-        deep: [received('deep')],
-        'control-character': [
-          received('control-character'),
-          received('control-character NUL'),
-          received('invalid UTF-8'),
-        ],
-        '$-topic': [received('$SYS'), received('$CONTROL'), received('$share')],
-        'another device, own down/': later(LOGINS),
-      };
-    },
-  ),
+/** The MQTT inputs of inputs-and-faults.md about messages and floods, second half of the table in its order, and where each answer is shown. */
+export const MQTT_MESSAGES: readonly Row[] = [
   row(
     'payload empty, not JSON, `null`, `1e999`, deep, `\\u0000`, binary, or with keys `id`, `data`, `pattern`',
     'rejected and acked, or stored whole; never a reply, never an unwrapped `data`',
@@ -259,16 +142,7 @@ export const MQTT_ROWS: readonly Row[] = [
       };
     },
   ),
-  row('plain text on the TLS port, TLS 1.0, foreign client certificate', 'handshake refused', () => {
-    const of = (title: string, ...name: readonly string[]) => [
-      test('tls/mqtt-tls.embedded', 'MQTT over TLS', title, ...name),
-    ];
-    return {
-      'plain text': of('refuses plain text, logs and counts it, and goes on'),
-      'TLS 1.0': of('refuses %s', 'TLSv1'),
-      'foreign client certificate': of(
-        'refuses a certificate of another CA, and one that is self-signed, before a byte of MQTT is read',
-      ),
-    };
-  }),
+  row('plain text on the TLS port, TLS 1.0, foreign client certificate', 'handshake refused', () => ({
+    all: later('the tests of the TLS listener are not there yet'),
+  })),
 ];
