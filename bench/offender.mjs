@@ -26,11 +26,7 @@ const BURST = 100;
 /** So that refused connections cost the machine no more than the offender itself. */
 const PAUSE_MS = 5;
 
-let over = false;
-process.stdin.resume().on('end', () => {
-  over = true;
-  process.exit(0);
-});
+process.stdin.resume().on('end', () => process.exit(0));
 
 /** A connection of `id` until it is closed by the other side; `act` is called with it once it is let in. @returns {Promise<void>} */
 function visit(
@@ -51,7 +47,7 @@ function visit(
 }
 
 async function again(/** @type {(turn: number) => Promise<void>} */ once) {
-  for (let turn = 0; !over; turn += 1) {
+  for (let turn = 0; ; turn += 1) {
     await once(turn);
     await sleep(PAUSE_MS);
   }

@@ -9,7 +9,7 @@ const EVERY_MS = 10;
  */
 export function startProbe(/** @type {number} */ port) {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  let over = false;
+  const end = new AbortController();
   let worst = 0;
   let failed = 0;
   const ask = () =>
@@ -24,13 +24,13 @@ export function startProbe(/** @type {number} */ port) {
       });
     });
   const running = (async () => {
-    while (!over) {
+    while (!end.signal.aborted) {
       worst = Math.max(worst, /** @type {number} */ (await ask()));
       await sleep(EVERY_MS);
     }
   })();
   return async () => {
-    over = true;
+    end.abort();
     await running;
     agent.destroy();
     return { worst, failed };

@@ -22,11 +22,11 @@ describe('A secret', () => {
   });
 
   it('is in no text that others may read, whatever is around it', () => {
-    const around = fc.stringMatching(/^([^A-Za-z0-9].*)?$/);
+    const [before, after] = [fc.stringMatching(/^(.*[^A-Za-z0-9])?$/), fc.stringMatching(/^([^A-Za-z0-9].*)?$/)];
     fc.assert(
-      fc.property(around, around, (before, after) => {
+      fc.property(before, after, (head, tail) => {
         const secret = newSecret();
-        const text = `${[...before].toReversed().join('')}${secret}${after}`;
+        const text = `${head}${secret}${tail}`;
         expect(withoutSecrets(text)).not.toContain(secret);
       }),
     );

@@ -172,7 +172,7 @@ describe('A revoked API key', () => {
     stop();
   });
 
-  it.each(['-', `${newKeyId()}`, 'a%00b', '..%2f..%2fetc', 'x'.repeat(200), "'; drop table api_keys"])(
+  it.each(['-', newKeyId(), 'a%00b', '..%2f..%2fetc', 'x'.repeat(200), "'; drop table api_keys"])(
     'that there never was (%s) is 404',
     async (id) => {
       expect((await box.admin.delete(`/v1/api-keys/${encodeURI(id).replaceAll('%25', '%')}`)).status).toBe(404);
