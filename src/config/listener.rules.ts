@@ -1,5 +1,8 @@
 import { belongTogether, certificatesIn, privateKeyIn, readCertificates, validityOf } from '../common/certificates.js';
 import type { ConfigProblem } from './config.error.js';
+import type { HttpConfig } from './http.config.js';
+import { isLoopback } from './loopback.js';
+import type { MqttConfig } from './mqtt.config.js';
 import type { TlsConfig, WebSocketConfig } from './tls.config.js';
 
 /** Ports of listeners by variable; null = no such listener. A port other than 0 may be used once. */
@@ -81,4 +84,24 @@ export function certificateWarnings(tls: TlsConfig, now = Date.now()): string[] 
       return from.getTime() > now ? [`${variable} is valid only from ${from.toISOString()} on`] : [];
     }),
   );
+}
+
+/** Listeners on a network whose bytes everybody on the way can read. `isEmbedded`: the MQTT listeners are ours. */
+export function clearTextWarnings(
+  http: HttpConfig,
+  mqtt: MqttConfig,
+  tls: TlsConfig,
+  webSocket: WebSocketConfig,
+  isEmbedded: boolean,
+): string[] {
+  const warnings: string[] = [];
+  if (!isLoopback(http.host) && tls.http === null) {
+    warnings.push('HTTP_HOST is on a network, and without HTTP_TLS_CERT keys cross it in the clear');
+  }
+  if (!isEmbedded || isLoopback(mqtt.host)) return warnings;
+  warnings.push('MQTT_PORT is on a network: what logs in there is sent in the clear, on MQTT_TLS_PORT it is not');
+  if (webSocket.port !== null && tls.mqtt === null) {
+    warnings.push('MQTT_WS_PORT is on a network, and without MQTT_TLS_CERT what logs in there is sent in the clear');
+  }
+  return warnings;
 }

@@ -8,7 +8,7 @@ import { AccessMode } from './access.mode.js';
 import { BrokerConfig } from './broker.config.js';
 import { ConfigError, type ConfigProblem } from './config.error.js';
 import { HttpConfig } from './http.config.js';
-import { certificateWarnings } from './listener.rules.js';
+import { certificateWarnings, clearTextWarnings } from './listener.rules.js';
 import { LogConfig } from './log.config.js';
 import { MqttConfig } from './mqtt.config.js';
 import { RetentionConfig } from './retention.config.js';
@@ -61,7 +61,13 @@ export function loadConfig(environment: Environment = process.env, directory = p
   problems.push(...crossProblems(get, isWrong));
   if (problems.length > 0) throw new ConfigError(problems);
   const mode = AccessMode.of(get(AccessConfig), get(HttpConfig), get(MqttConfig), get(BrokerConfig).url === null);
-  const warnings = [...certificateWarnings(get(TlsConfig)), ...withoutEffect(values), ...misspelt(values)];
+  const embedded = get(BrokerConfig).url === null;
+  const warnings = [
+    ...certificateWarnings(get(TlsConfig)),
+    ...clearTextWarnings(get(HttpConfig), get(MqttConfig), get(TlsConfig), get(WebSocketConfig), embedded),
+    ...withoutEffect(values),
+    ...misspelt(values),
+  ];
   return { get, mode, warnings };
 }
 

@@ -157,4 +157,13 @@ describe('The settings of TLS and WebSocket listeners', () => {
     const { warnings } = loadConfig({ ...mqtt, MQTT_TLS_CERT: path('old.pem') }, directory);
     expect(warnings).toEqual([expect.stringMatching(/^MQTT_TLS_CERT has expired \(20\d\d-[^)]*Z\)/)]);
   });
+
+  it('warn of listeners on a network without TLS', () => {
+    const network = { HTTP_HOST: '0.0.0.0', MQTT_HOST: '0.0.0.0', MQTT_WS_PORT: '9001' };
+    const named = (environment: Record<string, string>): readonly (string | undefined)[] =>
+      loadConfig(environment, directory).warnings.map((text) => text.split(' ')[0]);
+    expect(named(network)).toEqual(['HTTP_HOST', 'MQTT_PORT', 'MQTT_WS_PORT']);
+    expect(named({ ...network, ...http, ...mqtt })).toEqual(['MQTT_PORT']);
+    expect(named({ HTTP_HOST: '0.0.0.0', MQTT_URL: 'mqtt://broker' })).toEqual(['HTTP_HOST']);
+  });
 });

@@ -24,9 +24,9 @@ import { RetainedMessages } from './retained-messages.js';
 import { SessionStore } from './session.store.js';
 import { SubscriptionRules } from './subscription-rules.js';
 import type { Incoming } from './transport.js';
+import { withinTime } from './within-time.js';
 
 const CONNECT_TIMEOUT_MS = 10_000;
-const PUBLISH_TIMEOUT_MS = 10_000;
 const MAX_PAYLOAD = 256 * 1_024;
 /** In place of a granted QoS [MQTT-3.9.3-2]. */
 const REFUSED = 0x80;
@@ -284,19 +284,5 @@ export class EmbeddedLink extends MqttLink {
   private isDownward(topic: string): boolean {
     const { prefix } = this.topics;
     return topic.startsWith(`${prefix}/`) && topic.slice(prefix.length + 1).split('/', 2)[1] === 'down';
-  }
-}
-
-async function withinTime(accepted: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const seconds = PUBLISH_TIMEOUT_MS / 1_000;
-    const detail = `The MQTT broker did not accept the message within ${seconds} s.`;
-    timer = setTimeout(() => reject(MqttErrors.BROKER_TIMEOUT(detail)), PUBLISH_TIMEOUT_MS);
-  });
-  try {
-    await Promise.race([accepted, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }
