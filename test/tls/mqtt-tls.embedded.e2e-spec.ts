@@ -208,6 +208,16 @@ describe('A slow handshake', () => {
     await listener.emptied();
   });
 
+  it('counts among the connections without CONNECT, of which the oldest is closed where there are too many', async () => {
+    const sockets = Array.from({ length: 2_001 }, () => connectTcp(port, '127.0.0.1').on('error', () => {}));
+    const oldest = closed(sockets[0]!);
+    await Promise.all(sockets.map((socket) => socket.readyState === 'open' || once(socket, 'connect')));
+    await oldest;
+    expect(box.counter('refused.pending')).toBe(1);
+    for (const socket of sockets) socket.destroy();
+    await isServing();
+  });
+
   it('does not hold up the stop', async () => {
     const silent = connectTcp(port, '127.0.0.1');
     await once(silent, 'connect');
