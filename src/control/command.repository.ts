@@ -152,7 +152,11 @@ export class CommandRepository {
     const { deviceIds, tags } = filter;
     let query = this.matching(filter, after);
     if (tags && deviceIds) query = query.where(carries(sql.ref('commands.device_id'), tags));
-    else if (tags) query = query.where('seq', 'in', await this.newestOfCarriers(tags, filter, after, limit));
+    else if (tags) {
+      const found = await this.newestOfCarriers(tags, filter, after, limit);
+      if (found.length === 0) return [];
+      query = query.where('seq', 'in', found);
+    }
     const rows = await query.selectAll().orderBy('created_at', 'desc').orderBy('seq', 'desc').limit(limit).execute();
     return rows.map(commandOf);
   }

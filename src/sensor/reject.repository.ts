@@ -47,7 +47,11 @@ export class RejectRepository {
     const { deviceId, tags } = filter;
     let query = matching(this.database.scan, filter, before);
     if (tags && deviceId) query = query.where(carries(sql.ref('rejects.device_id'), tags));
-    else if (tags) query = query.where('seq', 'in', await this.newestOfCarriers(tags, filter, before, limit));
+    else if (tags) {
+      const found = await this.newestOfCarriers(tags, filter, before, limit);
+      if (found.length === 0) return [];
+      query = query.where('seq', 'in', found);
+    }
     const rows = await query.selectAll().orderBy('seq', 'desc').limit(limit).execute();
     return rows.map((row) => ({
       seq: row.seq,
