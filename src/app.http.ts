@@ -11,7 +11,7 @@ import type { HttpRefusals } from './common/http-refusals.js';
 import { newId } from './common/ids.js';
 import { parseJson } from './common/json.js';
 import { sendProblem, toDomainError } from './common/problem.js';
-import { isAsBytes } from './common/raw-body.js';
+import { bodiesOf, isAsBytes, JSON_BODY, OTHER_BODIES } from './common/raw-body.js';
 import { securityHeaders } from './common/security-headers.js';
 import { endWithProblem } from './common/socket-problem.js';
 
@@ -95,16 +95,19 @@ export function createHttpAdapter(
     done(closing ? stopping() : refusalOf(request, limits));
   });
   server.removeAllContentTypeParsers();
-  server.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
-    try {
-      refuseOtherCharsets(request);
-      if (isAsBytes(request.routeOptions.config)) done(null, body);
-      // No body is none, whatever type it would have had: a route says itself whether it wants one.
-      else done(null, body.length === 0 ? undefined : parseJson(body as Buffer));
-    } catch (error) {
-      done(toDomainError(error));
-    }
-  });
+  for (const mediaType of [JSON_BODY, ...OTHER_BODIES]) {
+    server.addContentTypeParser(mediaType, { parseAs: 'buffer' }, (request, body, done) => {
+      try {
+        refuseOtherTypes(request, mediaType);
+        refuseOtherCharsets(request);
+        if (isAsBytes(request.routeOptions.config)) done(null, body);
+        // No body is none, whatever type it would have had: a route says itself whether it wants one.
+        else done(null, body.length === 0 ? undefined : parseJson(body as Buffer));
+      } catch (error) {
+        done(toDomainError(error));
+      }
+    });
+  }
   return adapter;
 }
 
@@ -133,6 +136,11 @@ function refusalOf({ raw, headers }: FastifyRequest, limits: HttpLimits): Domain
   return encoding === undefined || encoding === 'identity'
     ? undefined
     : HttpErrors.UNSUPPORTED_MEDIA_TYPE('Send the body without a content encoding.');
+}
+
+function refuseOtherTypes({ routeOptions: { config } }: FastifyRequest, mediaType: string): void {
+  const taken = bodiesOf(config);
+  if (!taken.includes(mediaType)) throw HttpErrors.UNSUPPORTED_MEDIA_TYPE(`This route takes ${taken.join(' or ')}.`);
 }
 
 /** JSON is UTF-8 (RFC 8259, 8.1). */

@@ -4,6 +4,7 @@ import { validate, type ValidationError } from 'class-validator';
 import type { ErrorDetail } from './errors.js';
 import { HttpErrors } from './http.errors.js';
 import { pointerTo } from './json.js';
+import { isRepeatable } from './repeatable.js';
 
 type Query = Readonly<Record<string, unknown>>;
 
@@ -27,7 +28,11 @@ export class DtoValidationPipe implements PipeTransform {
     // class-validator takes names that every object inherits, such as toString, for known ones.
     const inherited = Object.keys(value).filter((name) => name in Object.prototype);
     if (inherited.length > 0) throw failed(inherited.map((name) => unknownField(name, inBody)));
-    const repeated = inBody ? [] : Object.keys(value).filter((name) => Array.isArray((value as Query)[name]));
+    const repeated = inBody
+      ? []
+      : Object.keys(value).filter(
+          (name) => Array.isArray((value as Query)[name]) && !isRepeatable(metatype as Type<object>, name),
+        );
     if (repeated.length > 0) throw failed(repeated.map(givenTwice));
     const dto = instantiate(metatype as Type<object>, value);
     const violations = await validate(dto, {

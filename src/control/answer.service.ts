@@ -1,8 +1,9 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { isDeviceId } from '../common/ids.js';
 import { LimitedLog } from '../common/limited-log.js';
+import { AdmissionService } from '../device/admission.service.js';
 import { DeviceService } from '../device/device.service.js';
-import { SensorService } from '../sensor/sensor.service.js';
+import { type RefusedMessage, SensorService } from '../sensor/sensor.service.js';
 import { AnswerToNothing, BadAnswer, parseAnswer, parseGet } from './answer.parser.js';
 import { type Command, MAX_OPEN } from './command.js';
 import { CommandDispatcher } from './command.dispatcher.js';
@@ -38,6 +39,7 @@ export class AnswerService {
     private readonly sender: CommandSender,
     private readonly devices: DeviceService,
     private readonly sensors: SensorService,
+    private readonly admission: AdmissionService,
   ) {}
 
   get counts(): AnswerCounts {
@@ -46,16 +48,26 @@ export class AnswerService {
 
   /**
    * Enters what devices published; resolves once all of it is committed. What is no answer, or none to a command that was sent
-   * to that device, is kept as a reject (BAD_ANSWER) and changes nothing. Rejects with STORAGE_UNAVAILABLE.
+   * to that device, is kept as a reject (BAD_ANSWER) and changes nothing; so is what a device says that is kept out. Rejects with
+   * STORAGE_UNAVAILABLE.
    */
   async hear(messages: readonly AnswerMessage[]): Promise<void> {
-    const problems = await Promise.all(messages.map((message) => this.take(message)));
-    const refused = messages.flatMap(({ commandId, ...message }, i) => {
-      const detail = problems[i];
-      return detail ? [{ ...message, code: 'BAD_ANSWER' as const, detail, ref: commandId }] : [];
+    const keptOut = await this.admission.keptOut(messages.filter(({ deviceId }) => isDeviceId(deviceId)));
+    const problems = await Promise.all(
+      messages.map((message) => keptOut.get(message.deviceId) ?? this.take(message).then(badAnswer)),
+    );
+    const refused = messages.flatMap(({ commandId, ...message }, i): RefusedMessage[] => {
+      const problem = problems[i];
+      return problem ? [{ ...message, ...problem, ref: commandId }] : [];
     });
     await this.sensors.reject(refused);
     this.tally.bad += refused.length;
+  }
+
+  /** As {@link answer}, of a device that is not known to be admitted. Throws DEVICE_UNKNOWN, DEVICE_PENDING, DEVICE_DISABLED besides. */
+  async answerOf(deviceId: string, commandId: string, answer: Answer): Promise<Command> {
+    await this.admission.require(deviceId);
+    return this.answer(deviceId, commandId, answer);
   }
 
   /** Enters an answer; resolves with the command after the commit. Throws BadAnswer where that device was never sent such a command. */
@@ -92,6 +104,10 @@ export class AnswerService {
       this.log.warn('get', () => ({ msg: 'pending commands not sent', deviceId, error: String(error) }));
     }
   }
+}
+
+function badAnswer(detail: string | null): Pick<RefusedMessage, 'code' | 'detail'> | null {
+  return detail === null ? null : { code: 'BAD_ANSWER', detail };
 }
 
 function deviceIdOf(deviceId: string): string {

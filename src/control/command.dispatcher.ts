@@ -47,7 +47,7 @@ export class CommandDispatcher implements OnApplicationBootstrap, OnModuleDestro
     this.endings.push(
       this.journal.onChange((after, before) => this.onChange(after, before)),
       this.devices.onListening((deviceId) => void this.onListening(deviceId)),
-      this.devices.onRemoval((deviceId) => this.cancelUnsent(deviceId)),
+      this.devices.onRemoval((deviceId) => this.cancelAll(deviceId)),
     );
     this.lookAt(Date.now());
   }
@@ -81,11 +81,15 @@ export class CommandDispatcher implements OnApplicationBootstrap, OnModuleDestro
     return sent.length;
   }
 
-  /** A device that is to be removed gets nothing that was not on its way to it; what was ends by its answer, or by time. */
-  private async cancelUnsent(deviceId: string): Promise<void> {
-    const observe: Observation = ({ attempts }) =>
-      attempts === 0 ? { kind: 'cancel', at: Date.now(), by: 'device removal' } : null;
-    for (const { id } of await this.commands.openOf(deviceId)) await this.journal.enter(id, observe);
+  /** A device that is to be removed gets nothing that was not on its way to it; what was is not sent again, and ends by its answer, or by time. */
+  private async cancelAll(deviceId: string): Promise<void> {
+    const observe: Observation = () => ({ kind: 'cancel', at: Date.now(), by: 'device removal' });
+    for (const { id } of await this.commands.openOf(deviceId)) {
+      const entry = await this.journal.enter(id, observe);
+      if (!entry || entry.command.final) continue;
+      await this.sender.settled(id);
+      await this.sender.sendCancelNotice(entry.command);
+    }
   }
 
   private async onListening(deviceId: string): Promise<void> {

@@ -50,7 +50,7 @@ export class DeviceCommandHttpController {
     @Param('id') id: string,
     @Body() body: AnswerDto,
   ): Promise<AnsweredResource> {
-    return answeredResource(await coded(() => this.answers.answer(deviceId, id, readAnswer(body as object as Json))));
+    return answeredResource(await coded(() => this.answers.answerOf(deviceId, id, readAnswer(body as object as Json))));
   }
 }
 

@@ -1,5 +1,6 @@
 import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { HttpErrors } from '../common/http.errors.js';
+import { AdmissionService } from '../device/admission.service.js';
 import { DeviceService } from '../device/device.service.js';
 import { MqttErrors } from '../mqtt/mqtt.errors.js';
 import { Database } from '../storage/database.js';
@@ -28,6 +29,7 @@ export class DevicePollService implements OnModuleInit, OnModuleDestroy {
     private readonly sender: CommandSender,
     private readonly devices: DeviceService,
     private readonly database: Database,
+    private readonly admission: AdmissionService,
   ) {}
 
   onModuleInit(): void {
@@ -48,7 +50,8 @@ export class DevicePollService implements OnModuleInit, OnModuleDestroy {
    * Resolves with the device's oldest command that may be sent now, as it is to be handed over: the attempt is counted and
    * committed, and no other poll or replica gets it before it is due again. Waits up to `ms` for one; null where none came,
    * at a stop, and when `signal` aborts, after which none is taken. Throws TOO_MANY_REQUESTS where 5 polls of the device
-   * wait already, STOPPING and STORAGE_UNAVAILABLE.
+   * wait already, DEVICE_UNKNOWN, DEVICE_PENDING, DEVICE_DISABLED (also where that begins
+   * during the wait), STOPPING and STORAGE_UNAVAILABLE.
    */
   async next(deviceId: string, ms: number, signal: AbortSignal): Promise<Command | null> {
     const end = performance.now() + ms;
@@ -56,6 +59,7 @@ export class DevicePollService implements OnModuleInit, OnModuleDestroy {
     const wake = (): void => poll.wake();
     signal.addEventListener('abort', wake);
     try {
+      await this.admission.require(deviceId);
       await this.devices.notePoll(deviceId);
       for (;;) {
         const { taken, lookAgainAt } = await this.look(deviceId, signal);
@@ -63,6 +67,7 @@ export class DevicePollService implements OnModuleInit, OnModuleDestroy {
         if (taken || left <= 0 || signal.aborted || this.stopped) return taken;
         await poll.rest(Math.min(left, LOOK_MS, lookAgainAt - Date.now()));
         if (signal.aborted || this.stopped) return null;
+        await this.admission.require(deviceId);
       }
     } finally {
       signal.removeEventListener('abort', wake);

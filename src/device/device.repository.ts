@@ -86,8 +86,9 @@ export class DeviceRepository {
     return new Map(rows.map((row) => [row.id, deviceRow(row)]));
   }
 
-  /** A statement that creates the device where it is unknown, and leaves a known one as it is. */
+  /** A statement that creates the device where it is unknown and such writes may do so, and leaves a known one as it is. */
   insert(deviceId: string, link: DeviceLink, at: number): Statement {
+    if (!this.database.createsDevices) return this.untouched(deviceId);
     return this.database.sql
       .insertInto('devices')
       .values({ id: deviceId, link, created_at: at })
@@ -96,8 +97,8 @@ export class DeviceRepository {
   }
 
   /**
-   * Keeps what devices said of themselves, one after the other, as one job; they are created where unknown, and native from
-   * then on.
+   * Keeps what devices said of themselves, one after the other, as one job; they are created where unknown and such writes may
+   * do so, and native from then on.
    */
   async keepStatuses(reports: readonly StatusReport[]): Promise<KeptStatuses> {
     // In the order in which appends lock them too, so that none waits for another in a circle.
@@ -144,14 +145,6 @@ export class DeviceRepository {
       .execute();
   }
 
-  async remove(deviceId: string): Promise<void> {
-    const compile = this.database.sql;
-    await this.database.write([
-      compile.deleteFrom('devices').where('id', '=', deviceId).compile(),
-      compile.deleteFrom('presence_changes').where('device_id', '=', deviceId).compile(),
-    ]);
-  }
-
   private stepsOf({ deviceId, status, replayed, isThere, receivedAt }: StatusReport): readonly Step[] {
     const step = (statement: Statement, tells: Step['tells'] = null) => ({ deviceId, statement, tells });
     const change = (statement: Statement) => step(statement, 'changed');
@@ -194,7 +187,16 @@ export class DeviceRepository {
     ];
   }
 
+  private untouched(deviceId: string): Statement {
+    const same = this.database.sql.updateTable('devices').set((eb) => ({ link: eb.ref('link') }));
+    return same.where('id', '=', deviceId).compile();
+  }
+
   private showNative(deviceId: string, at: number): Statement {
+    if (!this.database.createsDevices) {
+      const raised = this.database.sql.updateTable('devices').set({ link: 'native' });
+      return raised.where('id', '=', deviceId).where('link', '<>', 'native').compile();
+    }
     return this.database.sql
       .insertInto('devices')
       .values({ id: deviceId, link: 'native', created_at: at })

@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { DeviceErrors } from '../common/device.errors.js';
 import { isDeviceId } from '../common/ids.js';
 import { TopicConfig } from '../config/topic.config.js';
@@ -8,10 +8,14 @@ import { type RefusedMessage, SensorService } from '../sensor/sensor.service.js'
 import type { Statement } from '../storage/database.js';
 import type { DeviceLink } from '../storage/log.js';
 import { ActivityRecorder } from './activity.recorder.js';
+import { AdmissionService } from './admission.service.js';
 import { DeviceRepository } from './device.repository.js';
 import { PresenceLog } from './presence.log.js';
 import { PresenceRecorder } from './presence.recorder.js';
 import { type DevicePresence, type DeviceRow, judgePresence } from './presence.js';
+import { type EditOptions, RegistryEditor } from './registry.editor.js';
+import { RegistryRepository } from './registry.repository.js';
+import { RegistryWatch } from './registry.watch.js';
 import { type DeviceStatus, parseStatus } from './status.js';
 import { StatusOrder } from './status.order.js';
 
@@ -40,6 +44,7 @@ const MOST_POLLERS = 20_000;
 /** Which devices there are, how they reach us, and whether they are there. */
 @Injectable()
 export class DeviceService {
+  private readonly logger = new Logger(DeviceService.name);
   private readonly order = new StatusOrder();
   private readonly awakened = new Set<(deviceId: string) => void>();
   private readonly removals = new Set<(deviceId: string) => Promise<void>>();
@@ -54,11 +59,16 @@ export class DeviceService {
     private readonly link: MqttLink,
     private readonly publisher: MqttPublisher,
     private readonly topics: TopicConfig,
+    private readonly admission: AdmissionService,
+    private readonly registry: RegistryRepository,
+    private readonly editor: RegistryEditor,
+    private readonly watch: RegistryWatch,
   ) {}
 
   /**
    * Takes what devices say of themselves: whoever does so is native from then on. A will changes nothing once its device has
-   * said that it is online in another session. What is no status is kept as a reject.
+   * said that it is online in another session. What is no status is kept as a reject, and so is that a device is there which
+   * is kept out; that it is gone is believed of every device that is known.
    */
   async hear(messages: readonly StatusMessage[]): Promise<void> {
     const refused: RefusedMessage[] = [];
@@ -68,7 +78,15 @@ export class DeviceService {
       if (typeof status === 'string') refused.push({ ...message, code: 'BAD_STATUS', detail: status });
       else read.push({ ...message, status });
     }
-    await Promise.all([this.sensors.reject(refused), read.length > 0 && this.keep(read)]);
+    // What the broker says again, and what it forgets, is nothing that the device says.
+    const keptOut = await this.admission.keptOut(read.filter(({ status, replayed }) => status !== null && !replayed));
+    const kept = read.filter((message) => {
+      const why = message.status && !message.replayed ? keptOut.get(message.deviceId) : undefined;
+      if (!why || (why.code !== 'DEVICE_UNKNOWN' && message.status?.online === false)) return true;
+      refused.push({ ...message, ...why });
+      return false;
+    });
+    await Promise.all([this.sensors.reject(refused), kept.length > 0 && this.keep(kept)]);
   }
 
   /** How the device reaches us, or null where it has never been seen nor been sent a command. */
@@ -153,20 +171,24 @@ export class DeviceService {
   }
 
   /**
-   * Removes the device and its retained status; what it sent stays. What fails can be repeated. It is not kept out: with
-   * its next message it is there again. Throws DEVICE_UNKNOWN, and what the broker or the database throws.
+   * Removes the device, what it logs in with, and its retained messages; what it sent stays. What fails midway leaves it
+   * disabled, and can be repeated. With open registration it is not kept out: with its next message it is there again. Throws
+   * DEVICE_UNKNOWN, PRECONDITION_FAILED, and what the broker or the database throws.
    */
-  async remove(deviceId: string): Promise<void> {
-    if (!isDeviceId(deviceId) || (await this.devices.linkOf(deviceId)) === null) {
-      throw DeviceErrors.DEVICE_UNKNOWN('There is no device with this id.');
-    }
+  async remove(deviceId: string, options: EditOptions): Promise<void> {
+    // From here on nothing is taken from it, so that nothing of what follows is undone by what it still sends.
+    await this.editor.close(deviceId, options);
     for (const before of this.removals) await before(deviceId);
-    // Before the row: it would bring the device back at the next start.
-    const topic = `${this.topics.prefix}/${deviceId}/up/status`;
-    await this.publisher.publish({ topic, payload: '', qos: 1, retain: true });
-    await this.devices.remove(deviceId);
+    this.watch.endAll(deviceId);
+    // Before the row: its status would bring the device back at the next start.
+    await this.clearRetained(deviceId);
+    await this.editor.remove(deviceId, options.actor);
     this.activity.forget(deviceId);
     this.polls.delete(deviceId);
+    // Its will may have come out since it was disconnected.
+    await this.clear(`${this.topics.prefix}/${deviceId}/up/status`).catch((error: unknown) => {
+      this.logger.warn({ msg: 'the status of a removed device not cleared again', deviceId, error: String(error) });
+    });
   }
 
   /** A statement for somebody else's write job that creates the device where it is unknown. `at` in epoch milliseconds. */
@@ -188,6 +210,17 @@ export class DeviceService {
       since: this.presences.since,
     };
     return judgePresence(row, this.activity.heardAt(deviceId), connected, Date.now());
+  }
+
+  /** Our own broker knows them all; of one elsewhere only the status is known. */
+  private async clearRetained(deviceId: string): Promise<void> {
+    const own = `${this.topics.prefix}/${deviceId}/`;
+    const topics = new Set([`${own}up/status`, ...(await this.registry.retainedTopics(own))]);
+    for (const topic of topics) await this.clear(topic);
+  }
+
+  private async clear(topic: string): Promise<void> {
+    await this.publisher.publish({ topic, payload: '', qos: 1, retain: true });
   }
 
   private async keep(messages: readonly ReadStatus[]): Promise<void> {

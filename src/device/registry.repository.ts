@@ -1,25 +1,27 @@
+import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { Tags } from '../common/access.js';
-import { Database } from '../storage/database.js';
-import type { DeviceLink } from '../storage/log.js';
+import { Database, type Statement, type StatementResult } from '../storage/database.js';
 import { Prepared } from '../storage/prepared.js';
 import { carries } from '../storage/with-tags.js';
+import { newsOf, readNews, type RegistryChange } from './registry.change.js';
+import type { RegisteredDevice, RegistryEntry } from './registry.device.js';
 
-/** What the registry says of a device as far as others must know before they deal with it. */
-export interface RegisteredDevice {
-  readonly id: string;
-  readonly link: DeviceLink;
-  readonly enabled: boolean;
-  readonly approved: boolean;
-}
+export type { RegisteredDevice } from './registry.device.js';
 
-/** What a device may log in with. `expiresAt` in epoch milliseconds; null: until it is revoked. */
+/** What a device may log in with. Times in epoch milliseconds; `expiresAt` null: until it is revoked. */
 export interface KeptCredential {
   readonly id: string;
   readonly hash: string;
+  readonly createdAt: number;
   readonly expiresAt: number | null;
 }
+
+/** As a literal, because only then do the planners use the index of those that are kept out. */
+const NO: RawBuilder<number> = sql.lit(0);
+/** Ids that share a query, far from what a statement may hold. */
+const IDS_PER_QUERY = 1_000;
 
 /** The rows of the registry. */
 @Injectable()
@@ -28,12 +30,49 @@ export class RegistryRepository {
     this.database.point.selectFrom('devices').select(['id', 'link', 'enabled', 'approved']).where('id', '=', id),
   );
 
-  constructor(private readonly database: Database) {}
+  private readonly author = randomBytes(6).toString('hex');
+  private readonly listeners = new Set<(change: RegistryChange) => void>();
+
+  constructor(readonly database: Database) {}
 
   /** The device, or null where there is none. */
   async find(id: string): Promise<RegisteredDevice | null> {
     const [row] = (await this.database.point.executeQuery(this.byId.with({ id }))).rows;
-    return row ? { id: row.id, link: row.link, enabled: row.enabled === 1, approved: row.approved === 1 } : null;
+    return row ? deviceOf(row) : null;
+  }
+
+  /** Those of the devices that there are, by id. */
+  async findAll(ids: readonly string[]): Promise<ReadonlyMap<string, RegisteredDevice>> {
+    const found = new Map<string, RegisteredDevice>();
+    for (let i = 0; i < ids.length; i += IDS_PER_QUERY) {
+      const rows = await this.database.point
+        .selectFrom('devices')
+        .select(['id', 'link', 'enabled', 'approved'])
+        .where('id', 'in', ids.slice(i, i + IDS_PER_QUERY))
+        .execute();
+      for (const row of rows) found.set(row.id, deviceOf(row));
+    }
+    return found;
+  }
+
+  /** All devices that are disabled or wait for approval. */
+  async keptOut(): Promise<RegisteredDevice[]> {
+    const rows = await this.database.point
+      .selectFrom('devices')
+      .select(['id', 'link', 'enabled', 'approved'])
+      .where((eb) => eb.or([eb('enabled', '=', NO), eb('approved', '=', NO)]))
+      .execute();
+    return rows.map(deviceOf);
+  }
+
+  /** All that is kept of the device, or null where there is none. */
+  async entry(id: string): Promise<RegistryEntry | null> {
+    const row = await this.database.point
+      .selectFrom('devices')
+      .select(['id', 'link', 'enabled', 'approved', 'name', 'type', 'created_at', 'version'])
+      .where('id', '=', id)
+      .executeTakeFirst();
+    return row ? { ...deviceOf(row), ...aboutOf(row), tags: await this.tagsOf(id) } : null;
   }
 
   async tagsOf(deviceId: string): Promise<Tags> {
@@ -41,6 +80,7 @@ export class RegistryRepository {
       .selectFrom('device_tags')
       .select(['key', 'value'])
       .where('device_id', '=', deviceId)
+      .orderBy('key')
       .execute();
     return Object.fromEntries(rows.map(({ key, value }) => [key, value]));
   }
@@ -56,13 +96,73 @@ export class RegistryRepository {
     return new Set(rows.map(({ id }) => id));
   }
 
-  /** All that are kept, expired ones included. */
+  /** All that are kept, the oldest first, expired ones included. */
   async credentialsOf(deviceId: string): Promise<KeptCredential[]> {
     const rows = await this.database.point
       .selectFrom('credentials')
-      .select(['id', 'hash', 'expires_at'])
+      .select(['id', 'hash', 'created_at', 'expires_at'])
       .where('device_id', '=', deviceId)
+      .orderBy('created_at')
+      .orderBy('id')
       .execute();
-    return rows.map(({ id, hash, expires_at: expiresAt }) => ({ id, hash, expiresAt }));
+    return rows.map((row) => ({ id: row.id, hash: row.hash, createdAt: row.created_at, expiresAt: row.expires_at }));
   }
+
+  /** Topics with a retained message below a device's own, as far as our broker keeps them; at an external one there are none here. */
+  async retainedTopics(below: string): Promise<string[]> {
+    // "0" is the character behind "/".
+    const end = `${below.slice(0, -1)}0`;
+    const rows = await this.database.point
+      .selectFrom('retained')
+      .select('topic')
+      .where('topic', '>=', below)
+      .where('topic', '<', end)
+      .execute();
+    return rows.map(({ topic }) => topic);
+  }
+
+  /** Runs the statements as one job; after the commit this replica has been told of the change, and the others are being told. */
+  async change(job: readonly Statement[], change: RegistryChange): Promise<StatementResult[]> {
+    const news = { topic: 'devices', detail: newsOf(change, this.author) } as const;
+    const results = await this.database.write(job, { news });
+    for (const listener of this.listeners) listener(change);
+    return results;
+  }
+
+  /** Calls back after every change, whichever replica has made it. Returns what ends it. */
+  onChange(listener: (change: RegistryChange) => void): () => void {
+    this.listeners.add(listener);
+    const end = this.database.onNews('devices', (detail) => {
+      const { author, change } = readNews(detail);
+      // Our own changes are told when they are made, whatever becomes of the news.
+      if (author !== this.author) listener(change);
+    });
+    return () => {
+      end();
+      this.listeners.delete(listener);
+    };
+  }
+}
+
+/** What a query of the registry's columns gives. */
+interface Row {
+  readonly id: string;
+  readonly link: RegisteredDevice['link'];
+  readonly enabled: number;
+  readonly approved: number;
+}
+
+/** The device in a row. */
+export function deviceOf({ id, link, enabled, approved }: Row): RegisteredDevice {
+  return { id, link, enabled: enabled === 1, approved: approved === 1 };
+}
+
+/** What else is in a row. */
+export function aboutOf(row: {
+  readonly name: string | null;
+  readonly type: string | null;
+  readonly created_at: number;
+  readonly version: number;
+}): Pick<RegistryEntry, 'name' | 'type' | 'createdAt' | 'version'> {
+  return { name: row.name, type: row.type, createdAt: row.created_at, version: row.version };
 }

@@ -4,8 +4,13 @@ import { DeviceErrors } from '../common/device.errors.js';
 import { isDeviceId } from '../common/ids.js';
 import { isHashOf, NO_HASH } from '../common/secrets.js';
 import { AccessMode } from '../config/access.mode.js';
+import type { RegistryEntry } from './registry.device.js';
 import type { RegistryFollower } from './registry.follower.js';
 import { type RegisteredDevice, RegistryRepository } from './registry.repository.js';
+import { RegistryWatch, type Revocation } from './registry.watch.js';
+
+export type { RegistryFollower } from './registry.follower.js';
+export type { Revocation } from './registry.watch.js';
 
 /** That a device has logged in, and with what. `expiresAt` in epoch milliseconds; null: until it is revoked. */
 export interface DeviceLogin {
@@ -15,22 +20,13 @@ export interface DeviceLogin {
   readonly expiresAt: number | null;
 }
 
-/** What has ended: all logins of a device, or those with one of its credentials. */
-export interface Revocation {
-  readonly deviceId: string;
-  /** Null: all of them. */
-  readonly credentialId: string | null;
-}
-
 /** Which devices there are, what they may log in with, and who sees them. Knows nothing of MQTT. */
 @Injectable()
 export class RegistryService {
-  private readonly revocations = new Set<(revocation: Revocation) => void>();
-  private readonly followers = new Set<RegistryFollower>();
-
   constructor(
     private readonly devices: RegistryRepository,
     private readonly mode: AccessMode,
+    private readonly watch: RegistryWatch,
   ) {}
 
   /** True where the device is none of those that the caller may know of. Without limits that is nobody's. */
@@ -47,6 +43,13 @@ export class RegistryService {
   /** Those of the devices, 1,000 at most, that the caller may know of: without limits all of them, whether they exist or not. */
   async visibleAmong({ tags }: Principal, deviceIds: ReadonlySet<string>): Promise<ReadonlySet<string>> {
     return tags === null || deviceIds.size === 0 ? deviceIds : this.devices.carriersAmong([...deviceIds], tags);
+  }
+
+  /** The device as the registry has it. Throws DEVICE_UNKNOWN where there is none, or it is hidden from the caller. */
+  async requireEntry(caller: Principal, deviceId: string): Promise<RegistryEntry> {
+    const entry = isDeviceId(deviceId) ? await this.devices.entry(deviceId) : null;
+    if (!entry || !sees(caller, entry.tags)) throw unknown();
+    return entry;
   }
 
   /**
@@ -96,14 +99,12 @@ export class RegistryService {
 
   /** Calls back when logins have ended, after the commit. The listener must not throw. Returns what ends it. */
   onRevoked(listener: (revocation: Revocation) => void): () => void {
-    this.revocations.add(listener);
-    return () => void this.revocations.delete(listener);
+    return this.watch.onRevoked(listener);
   }
 
   /** From now on the follower hears of changes to what devices may log in with. Returns what ends it. */
   follow(follower: RegistryFollower): () => void {
-    this.followers.add(follower);
-    return () => void this.followers.delete(follower);
+    return this.watch.follow(follower);
   }
 }
 

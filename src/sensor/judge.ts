@@ -2,7 +2,7 @@ import type { NewReject, Verdict } from '../storage/log.js';
 import type { MessageResult } from './device-feedback.js';
 import type { ItemReject } from './parsed-telemetry.js';
 import { KEPT_PAYLOAD_BYTES } from './reject.repository.js';
-import type { TakenApart } from './sensor.message.js';
+import { refOf, type TakenApart } from './sensor.message.js';
 
 /** How many readings, events and rejects a message is counted as. */
 export function sizeOf({ readings, events, rejects }: TakenApart): number {
@@ -43,7 +43,7 @@ function resultOf(part: TakenApart, verdicts: readonly Verdict[]): MessageResult
 function storageRefused({ readings, places }: TakenApart, i: number, why: string): ItemReject {
   const detail = `The database refused this record and would refuse it again: ${why}. Please report it as a bug.`;
   const reading = readings[i];
-  const ref = reading?.identity === 'id' || reading?.identity === 'id-ts' ? reading.key : null;
+  const ref = reading ? refOf(reading.identity, reading.key) : null;
   return { index: places[i]?.index ?? 0, code: 'STORAGE_REFUSED', detail, ref };
 }
 

@@ -1,7 +1,6 @@
 /** Every code a message or one item of it can be rejected with, and what it means; docs/telemetry.md is held to it by a test. */
 export const REJECT_CODES = {
   UNKNOWN_TOPIC: 'Nothing reads this topic below `up/`.',
-  DEVICE_UNKNOWN: 'There is no such device among those that the sender may know of.',
   BAD_DEVICE_ID: 'The level of the topic that names the device is no device id.',
   PAYLOAD_TOO_LARGE: 'The payload is larger than 256 KiB.',
   NOT_UTF8: 'The payload is not valid UTF-8.',
@@ -28,6 +27,10 @@ export const REJECT_CODES = {
     'An answer to a command cannot be read, or that command was never sent to this device; see docs/commands.md.',
   BAD_STATUS: 'The payload on `up/status` is no status.',
   BAD_EVENT_TYPE: 'The event type in the topic is not 1 to 128 printable characters without a comma.',
+  DEVICE_UNKNOWN:
+    'There is no such device, and messages do not create it (`DEVICE_REGISTRATION`), or the sender may not know of it.',
+  DEVICE_PENDING: 'The device waits for its approval (`POST /v1/devices/{id}/approve`).',
+  DEVICE_DISABLED: 'The device is disabled.',
   STORAGE_REFUSED: 'The database refused this one record, and would refuse it again.',
 } as const satisfies Readonly<Record<string, string>>;
 

@@ -1,5 +1,5 @@
 import { isDeviceId } from '../common/ids.js';
-import type { DeviceLink, NewEvent, NewReading } from '../storage/log.js';
+import type { DeviceLink, IdentityKind, NewEvent, NewReading } from '../storage/log.js';
 import { parseEvent } from './event.parser.js';
 import { arrivalKey } from './identity.js';
 import type { ItemReject, MetricUnit, ParsedTelemetry } from './parsed-telemetry.js';
@@ -63,6 +63,28 @@ export function takeApart(message: SensorMessage, retention: Retention): TakenAp
   return subject.kind === 'refused'
     ? rejected(message, subject.refusal, subject.ref)
     : rejected(message, unknownTopic(topic));
+}
+
+/** The message with all of it rejected for the same reason; what is rejected for one of its own keeps that. */
+export function shutOut(part: TakenApart, { code, detail }: Pick<Refusal, 'code' | 'detail'>): TakenApart {
+  const { readings, places, events } = part;
+  const rejects = [
+    ...part.rejects,
+    ...readings.map(({ identity, key }, i) => ({ index: places[i]!.index, code, detail, ref: refOf(identity, key) })),
+    ...events.map(({ identity, key }) => ({ index: 0, code, detail, ref: refOf(identity, key) })),
+  ];
+  return {
+    ...part,
+    ...NOTHING,
+    known: part.known,
+    ack: part.ack,
+    rejects: rejects.toSorted((a, b) => a.index - b.index),
+  };
+}
+
+/** The id that the device sent, or null. */
+export function refOf(identity: IdentityKind, key: string): string | null {
+  return identity === 'id' || identity === 'id-ts' ? key : null;
 }
 
 function telemetry(message: SensorMessage, metric: string | null, retentionMs: number): TakenApart {

@@ -7,6 +7,7 @@ import { RetentionConfig } from '../config/retention.config.js';
 import { RegistryService } from '../device/registry.service.js';
 import { Database } from '../storage/database.js';
 import type { Lane } from '../storage/log.js';
+import { AdmissionService } from '../device/admission.service.js';
 import { DeviceFeedback, type MessageResult } from './device-feedback.js';
 import { Gate } from './gate.js';
 import { fillPage } from './history.page.js';
@@ -30,7 +31,7 @@ import {
   type RejectResource,
   rejectResource,
 } from './sensor.resource.js';
-import { type SensorMessage, takeApart, type TakenApart } from './sensor.message.js';
+import { type SensorMessage, shutOut, takeApart, type TakenApart } from './sensor.message.js';
 import { type Counts, Tally } from './tally.js';
 import { UnitRepository } from './unit.repository.js';
 import { isBulk, isHeavy, weightOf, weightOfReadings } from './weight.js';
@@ -70,6 +71,7 @@ export class SensorService {
     private readonly feedback: DeviceFeedback,
     private readonly retention: RetentionConfig,
     private readonly registry: RegistryService,
+    private readonly admission: AdmissionService,
   ) {}
 
   /** Counts per reading since the start; a message that cannot be taken apart counts as one reading, an event as none. */
@@ -211,10 +213,11 @@ export class SensorService {
 
   private async recordNow(messages: readonly SensorMessage[], lane: Lane): Promise<MessageResult[]> {
     if (messages.length === 0) return [];
-    const parts = messages.map((message) => takeApart(message, this.retention));
+    let parts = messages.map((message) => takeApart(message, this.retention));
     for (const part of parts) this.tallyOf(part.message).add('received', sizeOf(part));
     let results: MessageResult[];
     try {
+      parts = await this.admit(parts);
       results = await this.store(parts, lane);
     } catch (error) {
       for (const part of parts) this.tallyOf(part.message).add('notAcknowledged', sizeOf(part));
@@ -222,6 +225,17 @@ export class SensorService {
     }
     for (const [i, part] of parts.entries()) this.conclude(part, results[i]!);
     return results;
+  }
+
+  /** What comes of devices that are kept out is rejected. Who sends nothing that could be stored shows itself by nothing. */
+  private async admit(parts: TakenApart[]): Promise<TakenApart[]> {
+    const speaking = parts.filter(({ readings, events }) => readings.length > 0 || events.length > 0);
+    const keptOut = await this.admission.keptOut(speaking.map(({ message }) => message));
+    if (keptOut.size === 0) return parts;
+    return parts.map((part) => {
+      const why = keptOut.get(part.message.deviceId);
+      return why ? shutOut(part, why) : part;
+    });
   }
 
   private async store(parts: readonly TakenApart[], lane: Lane): Promise<MessageResult[]> {

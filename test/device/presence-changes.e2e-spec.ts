@@ -3,7 +3,7 @@ import { DeviceService } from '../../src/device/device.service.js';
 import { createTestApp, type TestApp } from '../support/app.js';
 import { hasExternalBroker, settled } from '../support/backends.js';
 import { eventually } from '../support/eventually.js';
-import { get, type ProblemBody } from '../support/http.js';
+import { get, type ProblemBody, remove } from '../support/http.js';
 import { closed, connectDevice, type Device } from '../support/mqtt.js';
 import { allTold, changesOf, presenceOf, toldOf } from './support/presence.js';
 
@@ -107,7 +107,7 @@ describe('A change of presence is one event in the log', () => {
     const after = await get<{ readonly readings: object }>(`${signalbox.httpUrl}/health`);
     expect(after.body.readings).toEqual(before.body.readings);
     await say(id, { online: false });
-    await signalbox.app.get(DeviceService).remove(id);
+    expect((await remove(`${signalbox.httpUrl}/v1/devices/${id}`)).status).toBe(204);
     await allTold(signalbox);
     const row = signalbox.database.point.selectFrom('devices').select('id').where('id', '=', id);
     expect(await row.execute()).toEqual([]);
