@@ -54,7 +54,7 @@ export class AnswerService {
   async hear(messages: readonly AnswerMessage[]): Promise<void> {
     const keptOut = await this.admission.keptOut(messages.filter(({ deviceId }) => isDeviceId(deviceId)));
     const problems = await Promise.all(
-      messages.map((message) => keptOut.get(message.deviceId) ?? this.take(message).then(badAnswer)),
+      messages.map(async (message) => keptOut.get(message.deviceId) ?? badAnswer(await this.take(message))),
     );
     const refused = messages.flatMap(({ commandId, ...message }, i): RefusedMessage[] => {
       const problem = problems[i];

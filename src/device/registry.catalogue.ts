@@ -50,7 +50,7 @@ export class DeviceCatalogue {
     limit: number,
     cursor: string | null,
   ): Promise<Page<DeviceResource>> {
-    const scope = { list: 'devices', ...filter, within: caller.tags && Object.entries(caller.tags).toSorted() };
+    const scope = { list: 'devices', ...filter, within: caller.tags && tagTexts(caller.tags) };
     let after = cursor === null ? null : (decodeCursor(cursor, scope) as unknown as Key);
     const found: { readonly key: Key; readonly resource: DeviceResource }[] = [];
     let isEnd = false;
@@ -146,9 +146,16 @@ export class DeviceCatalogue {
           .where('device_id', 'in', part)
           .execute(),
       ]);
-      for (const { device_id: id, n } of commands) open.set(id, Number(n));
+      for (const { device_id: id, n } of commands) open.set(id, n);
       for (const { device_id: id, kept: n } of kept) rejects.set(id, n);
     }
     return (id) => ({ openCommands: open.get(id) ?? 0, rejects: rejects.get(id) ?? 0 });
   }
+}
+
+/** In an order that does not depend on how they were written. */
+function tagTexts(tags: Tags): string[] {
+  return Object.entries(tags)
+    .map(([key, value]) => `${key}:${value}`)
+    .toSorted((a, b) => (a < b ? -1 : 1));
 }

@@ -13,7 +13,7 @@ export type ReadLine = (bytes: Buffer) => unknown;
 
 const LF = 0x0a;
 const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
-const COLUMNS = ['id', 'name', 'type', 'tags'];
+const COLUMNS = new Set(['id', 'name', 'type', 'tags']);
 const HEADER = 'The first line names the columns: id, and as wanted name, type, tags.';
 
 /** The lines that are not blank. A byte order mark before the first is left out. */
@@ -42,14 +42,14 @@ export async function csvReader(header: Buffer): Promise<ReadLine> {
   const cellsOf = (bytes: Buffer): string[] => {
     if (!isUtf8(bytes)) throw RegistryErrors.BAD_CSV('The line is not valid UTF-8.');
     try {
-      return (parse(bytes, { relax_column_count: true }) as string[][])[0] ?? [];
+      return parse(bytes, { relax_column_count: true })[0] ?? [];
     } catch {
       // What the library says quotes the line.
       throw RegistryErrors.BAD_CSV('The quotes of the line do not match (RFC 4180).');
     }
   };
   const columns = cellsOf(header).map((name) => name.trim().toLowerCase());
-  if (!columns.includes('id') || columns.some((name, i) => !COLUMNS.includes(name) || columns.indexOf(name) !== i)) {
+  if (!columns.includes('id') || columns.some((name, i) => !COLUMNS.has(name) || columns.indexOf(name) !== i)) {
     throw RegistryErrors.BAD_CSV(HEADER);
   }
   return (bytes) => {
