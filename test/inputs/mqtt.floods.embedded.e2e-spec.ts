@@ -1,5 +1,4 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { readFileSync } from 'node:fs';
 import { newId } from '../../src/common/ids.js';
 import { connectPacket, publishPacket, RawClient } from '../mqtt/support/raw-client.js';
 import { eventually } from '../support/eventually.js';
@@ -19,12 +18,6 @@ afterAll(async () => {
 
 const MIB = 1_048_576;
 const login = (id: string) => RawClient.connect(stage.service.mqttPort, id);
-
-/** Memory of the program that is in use now, in bytes. */
-function resident(): number {
-  const kib = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${stage.service.child.pid}/status`, 'utf8'))![1];
-  return Number(kib) * 1_024;
-}
 
 describe('retained flood; slow reader; flood at 10 x the rate; 5,000 CONNECT/s; half-open TCP', () => {
   it('(retained flood) 16 topics are kept, then closed, counted', async () => {
@@ -50,7 +43,7 @@ describe('retained flood; slow reader; flood at 10 x the rate; 5,000 CONNECT/s; 
     const reader = await login(newId());
     await reader.subscribe(1, 'lab/slow');
     const senders = await Promise.all(Array.from({ length: 16 }, () => login(newId())));
-    const before = resident();
+    const before = stage.resident();
     // 160 a sender keep within its burst.
     for (let round = 1; round <= 160; round++) {
       for (const sender of senders) sender.send(publishPacket('lab/slow', Buffer.alloc(16_384, 120), 1, round));
@@ -61,7 +54,7 @@ describe('retained flood; slow reader; flood at 10 x the rate; 5,000 CONNECT/s; 
     expect(
       (broker.counters['closed.slow_reader'] ?? 0) + (broker.counters['dropped.slow_reader'] ?? 0),
     ).toBeGreaterThan(0);
-    expect(resident() - before).toBeLessThan(128 * MIB);
+    expect(stage.resident() - before).toBeLessThan(128 * MIB);
     for (const client of [stalled, reader, ...senders]) client.end();
   });
 
@@ -81,7 +74,7 @@ describe('retained flood; slow reader; flood at 10 x the rate; 5,000 CONNECT/s; 
 
   it('(5,000 CONNECT/s) each is answered or closed, and nothing stays of them', async () => {
     const { clients: before } = (await stage.health()).broker;
-    const memory = resident();
+    const memory = stage.resident();
     const clients: RawClient[] = [];
     for (let hundred = 0; hundred < 50; hundred++) {
       const opened = await Promise.all(Array.from({ length: 100 }, () => RawClient.open(stage.service.mqttPort)));
@@ -94,6 +87,6 @@ describe('retained flood; slow reader; flood at 10 x the rate; 5,000 CONNECT/s; 
     await stage.holds();
     for (const client of clients) client.end();
     await eventually('they are gone', async () => (await stage.health()).broker.clients === before);
-    await eventually('memory is back', () => resident() - memory < 128 * MIB, 20_000);
+    await eventually('memory is back', () => stage.resident() - memory < 128 * MIB, 20_000);
   });
 });

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { connect } from 'node:net';
 
 /** Sends bytes to an HTTP port as they are and resolves with all that comes back until the server closes. */
@@ -9,6 +8,7 @@ export async function rawHttp(url: string, ...chunks: readonly (string | Buffer)
   socket.on('data', (chunk: Buffer) => received.push(chunk));
   socket.on('error', () => undefined); // a reset after the answer is one way to close
   for (const chunk of chunks) socket.write(chunk);
-  await once(socket, 'close');
+  // Not `once` of node:events, which rejects at an error.
+  await new Promise((resolve) => socket.once('close', resolve));
   return Buffer.concat(received).toString('utf8');
 }

@@ -1,4 +1,5 @@
 import { expect } from '@jest/globals';
+import { readFileSync } from 'node:fs';
 import { eventually } from '../../support/eventually.js';
 import type { Answer, ProblemBody } from '../../support/http.js';
 import { get } from '../../support/http.js';
@@ -135,6 +136,12 @@ export class Stage {
     });
     const requests = lines().map(({ requestId }) => requestId);
     expect(new Set(requests).size).toBe(requests.length);
+  }
+
+  /** Memory that the program has in use now, in bytes. */
+  resident(): number {
+    const status = readFileSync(`/proc/${this.service.child.pid}/status`, 'utf8');
+    return Number(/VmRSS:\s+(\d+) kB/.exec(status)![1]) * 1_024;
   }
 
   async stop(): Promise<void> {
