@@ -1,7 +1,5 @@
 import { later, row, type Row, test } from '../support/row.js';
 
-const KEYS = 'API keys are not there yet';
-
 /** The HTTP inputs of inputs-and-faults.md about what is sent, first half of the table in its order, and where each answer is shown. */
 export const HTTP_CONTENTS: readonly Row[] = [
   row(
@@ -82,12 +80,56 @@ export const HTTP_CONTENTS: readonly Row[] = [
   row(
     "another key's device; missing scope; HEAD, `//`, trailing slash, encoded variants of a protected route",
     '404 or 403, the same for every variant',
-    () => ({ all: later(KEYS) }),
+    () => {
+      const of = (title: string) => test('access/matrix-rest', 'every route of the running application', title);
+      const variants = of(
+        'answers 401 to all without a valid login, 403 to a key without the scope, the same in every variant, and changes nothing',
+      );
+      return {
+        "another key's device": [
+          of('answers a key that is limited to other devices as if there were none, and changes nothing'),
+          test(
+            'access/tags-rest',
+            'a key that is limited to tags',
+            'is answered for a hidden device as for one that there is not',
+          ),
+        ],
+        'missing scope': [variants],
+        'HEAD, //, trailing slash, encoded': [
+          variants,
+          of(
+            'lets a key in by one scope alone or by admin, and a limited one to its devices, the same in every variant',
+          ),
+        ],
+      };
+    },
   ),
   row(
     'wrong key by first or last byte; expired, revoked; JWT `alg: none`, HS256 signed with the public key, wrong `iss`/`aud`, 10 KB token',
     '401, no measurable time difference, same body',
-    () => ({ all: later(KEYS) }),
+    (own) => {
+      const of = (...titles: readonly string[]) => own('http.keys', ...titles);
+      const token = (name: string) => [of('(%s) 401, the same body as for a wrong key', name)];
+      const key = [
+        of('(keys) 401, the same body and challenge for each'),
+        of('(time) no kind can be told from another by how long its answer takes'),
+      ];
+      return {
+        'wrong key by first or last byte': key,
+        expired: key,
+        revoked: [
+          ...key,
+          test('access/keys', 'A revoked API key', 'is out with the next request, and there is no such key any more'),
+        ],
+        'JWT alg: none': token('JWT with alg none'),
+        'HS256 signed with the public key': token('JWT signed with the public key'),
+        'wrong iss': token('JWT with a wrong iss'),
+        'wrong aud': token('JWT with a wrong aud'),
+        '10 KB token': [...token('10 KB token'), ...token('10 KB token in the form of a key')],
+        'a good key in a URL': [of('(a good key in the URL as %s) 401, and it is in no answer')],
+        'a JWT of an issuer that is trusted, but for somebody else': later('JWTs are no logins yet'),
+      };
+    },
   ),
   row(
     '`limit=1e9`, `-1`, `0x10`; tampered cursor; `from > to`; year 300000; 1 ms bucket over a year',

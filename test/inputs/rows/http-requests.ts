@@ -1,7 +1,5 @@
 import { later, row, type Row, test } from '../support/row.js';
 
-const KEYS = 'API keys are not there yet';
-
 /** The HTTP inputs of inputs-and-faults.md about requests and what they ask for, second half of the table in its order, and where each answer is shown. */
 export const HTTP_REQUESTS: readonly Row[] = [
   row('CR LF, ESC, fake JSON in headers and ids', 'one escaped log line', (own) => ({
@@ -128,7 +126,13 @@ export const HTTP_REQUESTS: readonly Row[] = [
   ),
   row('`POST /publish` to `$CONTROL/..`, `devices/x/down/..`, `services/..`', '400, 403 without `admin`', () => ({
     $CONTROL: [test('http/simple-routes', 'POST /publish', 'refuses %s with 400', 'a $-topic')],
-    'devices/x/down and services': later(KEYS),
+    'devices/x/down and services': [
+      test(
+        'access/tags-rest',
+        'POST /publish in required mode',
+        'speaks for devices and services with admin only, and for the broker never',
+      ),
+    ],
   })),
   row('one bad item in a batch of 1,000', 'per-item verdict, the good ones stored', (own) => ({
     'over HTTP': [own('http.limits', '(over HTTP) a verdict for that one, the good ones stored')],
