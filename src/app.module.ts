@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AccessModule } from './access/access.module.js';
+import { BrokerModule } from './access/broker.module.js';
 import { MqttAccess } from './access/mqtt-access.service.js';
 import type { HttpRefusals } from './common/http-refusals.js';
 import { ConfigModule } from './config/config.module.js';
@@ -30,6 +31,7 @@ export class AppModule {
           imports: [AccessModule],
         }),
         AccessModule,
+        BrokerModule,
         DeviceModule,
         SensorModule,
         ControlModule,

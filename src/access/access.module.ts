@@ -3,9 +3,6 @@ import { APP_GUARD } from '@nestjs/core';
 import { RegistryModule } from '../device/registry.module.js';
 import { AccessGuard } from './access.guard.js';
 import { AdminKey } from './admin-key.js';
-import { BrokerAccessHttpController } from './broker-access.http.controller.js';
-import { BrokerAccessService } from './broker-access.service.js';
-import { BrokerDenial } from './broker-denial.js';
 import { AuditHttpController } from './audit.http.controller.js';
 import { AuditRepository } from './audit.repository.js';
 import { AuditService } from './audit.service.js';
@@ -25,7 +22,7 @@ import { SessionService } from './session.service.js';
 /** Who may do what. */
 @Module({
   imports: [RegistryModule],
-  controllers: [BrokerAccessHttpController, KeyHttpController, SessionHttpController, AuditHttpController],
+  controllers: [KeyHttpController, SessionHttpController, AuditHttpController],
   providers: [
     AdminKey,
     AuditRepository,
@@ -36,8 +33,6 @@ import { SessionService } from './session.service.js';
     KeyService,
     LoginService,
     MqttAccess,
-    BrokerAccessService,
-    BrokerDenial,
     RateLimit,
     SessionRepository,
     SessionService,

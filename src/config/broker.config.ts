@@ -80,6 +80,11 @@ export class BrokerConfig {
   @IsIn(['auto', 'on', 'off'], { message: 'must be auto, on or off' })
   readonly services!: 'auto' | 'on' | 'off';
 
+  /** Whether the logins of devices are kept in Mosquitto's dynamic-security plugin. */
+  @Setting('MQTT_DYNSEC', 'off')
+  @IsIn(['on', 'off'], { message: 'must be on or off' })
+  readonly dynsec!: 'on' | 'off';
+
   /** Whether requests of other services on `services/#` are answered: by default where only this machine reaches the broker. */
   get answersServices(): boolean {
     if (this.services !== 'auto') return this.services === 'on';

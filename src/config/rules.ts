@@ -55,6 +55,7 @@ export function crossProblems(get: LoadedConfig['get'], isWrong: (variable: stri
   );
   check(['TOPIC_PREFIX', 'DEVICE_TOPICS'], () => insideNative(get(TopicConfig)));
   check(['MQTT_URL', 'MQTT_CA', 'MQTT_CERT', 'MQTT_KEY'], () => tlsProblems(get(BrokerConfig)));
+  check(['MQTT_URL', 'MQTT_DYNSEC'], () => dynsecProblems(get(BrokerConfig)));
   return problems;
 }
 
@@ -66,6 +67,11 @@ function tlsProblems({ url, ca, cert, key }: BrokerConfig): ConfigProblem[] {
     problems.push({ variable: 'MQTT_URL', detail: 'must begin with mqtts:// or wss:// for certificates to be used' });
   }
   return problems;
+}
+
+function dynsecProblems({ url, dynsec }: BrokerConfig): ConfigProblem[] {
+  if (dynsec !== 'on' || url) return [];
+  return [{ variable: 'MQTT_DYNSEC', detail: 'needs MQTT_URL: the embedded broker asks the registry itself' }];
 }
 
 function insideNative({ prefix, deviceTopics }: TopicConfig): ConfigProblem[] {

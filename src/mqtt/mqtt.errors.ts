@@ -7,5 +7,6 @@ export const MqttErrors = defineErrors({
   BAD_ENVELOPE: { status: 400, title: 'This is not a request of a Nest client' },
   TOO_MANY_REQUESTS: { status: 429, title: 'Too many requests are waiting' },
   BROKER_UNAVAILABLE: { status: 503, title: 'The broker is away' },
+  BROKER_ACCOUNT_TAKEN: { status: 409, title: 'The name is taken at the broker' },
   BROKER_TIMEOUT: { status: 504, title: 'The broker did not answer in time' },
 });

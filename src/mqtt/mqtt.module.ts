@@ -4,6 +4,7 @@ import { HttpConfig } from '../config/http.config.js';
 import { MqttConfig } from '../config/mqtt.config.js';
 import { TlsConfig, WebSocketConfig } from '../config/tls.config.js';
 import { TopicConfig } from '../config/topic.config.js';
+import { BrokerAccounts } from './broker-accounts.js';
 import { ClientAccess } from './client-access.js';
 import { LastHeard } from './last-heard.js';
 import { MqttLink } from './link.js';
@@ -40,6 +41,13 @@ async function openLink(
   }
   const { EmbeddedLink } = await import('./embedded/embedded.link.js');
   return new EmbeddedLink({ mqtt, tls, webSocket, http }, topics, retained, access);
+}
+
+/** Null where nobody but the broker's operator, or the registry itself, keeps accounts. */
+async function openAccounts(broker: BrokerConfig): Promise<BrokerAccounts | null> {
+  if (broker.url === null || broker.dynsec !== 'on') return null;
+  const { DynamicSecurity } = await import('./external/dynamic-security.js');
+  return new DynamicSecurity(broker);
 }
 
 /**
@@ -83,11 +91,12 @@ export class MqttModule {
             HttpConfig,
           ],
         },
+        { provide: BrokerAccounts, useFactory: openAccounts, inject: [BrokerConfig] },
         LastHeard,
         MqttServer,
         MqttPublisher,
       ],
-      exports: [MqttLink, LastHeard, MqttServer, MqttPublisher],
+      exports: [MqttLink, BrokerAccounts, LastHeard, MqttServer, MqttPublisher],
     };
   }
 }

@@ -26,6 +26,11 @@ export class SubscriptionRefused extends Error {
   }
 }
 
+/** The broker's plugin for accounts does not answer our login. */
+export class PluginSilent extends Error {
+  override readonly name = 'PluginSilent';
+}
+
 /** Messages were not committed, and the connection was dropped so that the broker sends them again. */
 export class NotCommitted extends Error {
   override readonly name = 'NotCommitted';
@@ -114,6 +119,13 @@ export function troubleOf(error: unknown): Trouble {
     return BY_REASON.get(error.reasonCode) ?? { kind: CLOSED.kind, msg: error.message, hint: CLOSED.hint };
   if (error instanceof NotCommitted) {
     return { kind: 'not_committed', msg: error.message, hint: 'The log says above why. It is tried again by itself.' };
+  }
+  if (error instanceof PluginSilent) {
+    return {
+      kind: 'accounts',
+      msg: "the broker's dynamic-security plugin does not answer us",
+      hint: 'Load the plugin at the broker, and give the login MQTT_USERNAME its role admin (docs/operations.md); or set MQTT_DYNSEC=off.',
+    };
   }
   if (error instanceof SubscriptionRefused) {
     return {
