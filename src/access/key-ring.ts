@@ -27,6 +27,7 @@ export class KeyRing implements OnModuleDestroy {
   private stale = true;
   private reading: Promise<void> | null = null;
   private again: NodeJS.Timeout | undefined;
+  private watch: NodeJS.Timeout | undefined;
   private readonly end: () => void;
 
   constructor(private readonly repository: KeyRepository) {
@@ -40,6 +41,7 @@ export class KeyRing implements OnModuleDestroy {
     this.end();
     this.valid.stop();
     clearTimeout(this.again);
+    clearInterval(this.watch);
   }
 
   /** The valid key with this text (`sbx_<id>_<secret>`), or null for any other text. Rejects with STORAGE_UNAVAILABLE. */
@@ -69,6 +71,8 @@ export class KeyRing implements OnModuleDestroy {
    * listener must not throw. Returns what ends it.
    */
   onRevoked(listener: (keyId: string) => void): () => void {
+    // News only saves time: some may be missed.
+    this.watch ??= setInterval(() => void this.catchUp(), FRESH_MS).unref();
     return this.valid.onEnd(listener);
   }
 

@@ -4,10 +4,10 @@ import { isGrantable, SCOPES, type Tags } from '../../common/access.js';
 import { parseTime } from '../../common/clock.js';
 import { Optional } from '../../common/optional.js';
 import { printable } from '../../common/printable.js';
+import { isTagKey, isTagValue, MOST_TAGS, TAGS_FORM } from '../../common/tags.js';
 
 const MAX_SCOPES = 100;
-const MAX_TAGS = 32;
-const TEXT = printable(128);
+const NAME = printable(128);
 
 function IsScopeList(): PropertyDecorator {
   const message = `scopes must be of ${SCOPES.join(', ')}, commands:send:<type>`;
@@ -18,19 +18,19 @@ function IsScopeList(): PropertyDecorator {
 }
 
 function IsTags(): PropertyDecorator {
-  const isText = (value: unknown): boolean => typeof value === 'string' && TEXT.test(value);
   const validate = (tags: unknown): boolean => {
     if (tags === null || typeof tags !== 'object' || Array.isArray(tags)) return false;
     const entries = Object.entries(tags);
-    return entries.length > 0 && entries.length <= MAX_TAGS && entries.every((entry) => entry.every(isText));
+    if (entries.length === 0 || entries.length > MOST_TAGS) return false;
+    return entries.every(([key, value]) => isTagKey(key) && isTagValue(value));
   };
-  const message = `tags must be an object of 1 to ${MAX_TAGS} texts by key, each with 1-128 printable characters`;
+  const message = `tags must be an object of 1 to ${MOST_TAGS}, ${TAGS_FORM}`;
   return ValidateBy({ name: 'isTags', validator: { validate } }, { message });
 }
 
 /** Body of `POST /v1/api-keys`. */
 export class CreateKeyDto {
-  @Matches(TEXT, { message: 'name must have 1-128 printable characters' })
+  @Matches(NAME, { message: 'name must have 1-128 printable characters' })
   readonly name!: string;
 
   @IsArray({ message: 'scopes must be an array' })

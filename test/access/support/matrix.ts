@@ -1,0 +1,55 @@
+import type { Scope } from '../../../src/common/access.js';
+
+/** Who may use a route: everybody, any key, keys with a scope, a device, or a broker that asks (which says itself what is wrong). */
+export type Expected = 'public' | 'any key' | 'device' | 'broker' | Scope;
+
+/** Every route of the API, with who may use it (docs/security.md). A route that is not here is one that nobody has thought about. */
+export const MATRIX: Readonly<Record<string, Expected>> = {
+  'GET /': 'public',
+  'GET /health': 'public',
+  'GET /livez': 'public',
+  'GET /readyz': 'public',
+  'POST /v1/session': 'public',
+
+  'GET /v1/session': 'any key',
+  'DELETE /v1/session': 'any key',
+
+  'POST /internal/mqtt/auth': 'broker',
+  'POST /internal/mqtt/acl': 'broker',
+
+  'GET /v1/device/commands/next': 'device',
+  'POST /v1/device/commands/{}': 'device',
+  'POST /v1/device/telemetry': 'device',
+
+  'POST /v1/api-keys': 'admin',
+  'GET /v1/api-keys': 'admin',
+  'GET /v1/api-keys/{}': 'admin',
+  'DELETE /v1/api-keys/{}': 'admin',
+  'GET /v1/audit': 'admin',
+
+  'POST /v1/devices': 'devices:write',
+  'GET /v1/devices': 'devices:read',
+  'POST /v1/devices/import': 'devices:write',
+  'GET /v1/devices/{}': 'devices:read',
+  'PATCH /v1/devices/{}': 'devices:write',
+  'DELETE /v1/devices/{}': 'devices:write',
+  'POST /v1/devices/{}/approve': 'devices:write',
+  'GET /v1/devices/{}/connect': 'devices:read',
+  'GET /v1/devices/{}/presence': 'devices:read',
+  'GET /v1/devices/{}/credentials': 'devices:read',
+  'POST /v1/devices/{}/credentials': 'devices:write',
+  'DELETE /v1/devices/{}/credentials/{}': 'devices:write',
+
+  'POST /control': 'commands:send',
+  'POST /v1/devices/{}/commands': 'commands:send',
+  'POST /v1/commands/{}/cancel': 'commands:send',
+  'GET /v1/devices/{}/commands': 'commands:read',
+  'GET /v1/commands': 'commands:read',
+  'GET /v1/commands/{}': 'commands:read',
+
+  'GET /sensors': 'telemetry:read',
+  'GET /v1/rejects': 'telemetry:read',
+  'POST /publish': 'mqtt:publish',
+  'GET /messages': 'messages:read',
+  'GET /v1/capabilities': 'metrics:read',
+};
