@@ -12,8 +12,6 @@ import { RegistryWatch, type Revocation } from './registry.watch.js';
 export type { RegistryFollower } from './registry.follower.js';
 export type { Revocation } from './registry.watch.js';
 
-export type { RegistryFollower } from './registry.follower.js';
-
 /** That a device has logged in, and with what. `expiresAt` in epoch milliseconds; null: until it is revoked. */
 export interface DeviceLogin {
   readonly deviceId: string;
