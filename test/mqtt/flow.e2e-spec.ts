@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { keepaliveTimers } from '../support/tcp-timers.js';
 import { eventually } from '../support/eventually.js';
 import { type Box, startBox } from './support/box.js';
 import { connectPacket, encode, gate, publishPacket, RawClient } from './support/raw-client.js';
@@ -176,8 +177,10 @@ describe('one client and the others', () => {
 
   it('asks the kernel to look after silent peers every 60 s, for clients without keepalive', async () => {
     box = await startBox();
-    const listener = Reflect.get(box.link, 'listener') as object;
-    expect(Reflect.get(listener, 'server')).toMatchObject({ keepAlive: true, keepAliveInitialDelay: 60 });
+    const quiet = await RawClient.connect(box.port, 'quiet', { keepalive: 0 });
+    const timers = await eventually('nothing is on its way', () => keepaliveTimers(box.port));
+    expect(timers).toEqual([expect.closeTo(60, -1)]);
+    quiet.end();
   });
 
   it('forgets a client without keepalive when its socket is closed', async () => {

@@ -15,6 +15,7 @@ import { type Authority, type Certificate, makeAuthority } from '../mqtt/support
 import { connectPacket, encode } from '../mqtt/support/raw-client.js';
 import { eventually } from '../support/eventually.js';
 import { connectMqtt } from '../support/mqtt.js';
+import { keepaliveTimers } from '../support/tcp-timers.js';
 import { makeServerOnly } from './support/odd-certificates.js';
 import { type Files, makeFiles, RecordingAccess } from './support/tls-box.js';
 
@@ -211,11 +212,23 @@ describe('A slow handshake', () => {
   it('counts among the connections without CONNECT, of which the oldest is closed where there are too many', async () => {
     const sockets = Array.from({ length: 2_001 }, () => connectTcp(port, '127.0.0.1').on('error', () => {}));
     const oldest = closed(sockets[0]!);
-    await Promise.all(sockets.map((socket) => socket.readyState === 'open' || once(socket, 'connect')));
     await oldest;
     expect(box.counter('refused.pending')).toBe(1);
     for (const socket of sockets) socket.destroy();
     await isServing();
+  });
+
+  it('is looked after by the kernel when it is over, and so is a WebSocket', async () => {
+    const { served } = files;
+    const tls = { mqttPort: 0, mqttCert: served.cert, mqttKey: served.key };
+    const both = await startBox({ tls, webSocket: { port: 0, origins: [] } });
+    for (const listener of both.link.urls.slice(1)) {
+      const client = await connectMqtt(listener, trusting({ keepalive: 0 }));
+      const timers = await eventually('nothing is on its way', () => keepaliveTimers(Number(new URL(listener).port)));
+      expect(timers).toEqual([expect.closeTo(60, -1)]);
+      await client.endAsync();
+    }
+    await both.close();
   });
 
   it('does not hold up the stop', async () => {

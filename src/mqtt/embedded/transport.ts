@@ -13,7 +13,7 @@ export interface Incoming {
 }
 
 /** Why a connection ends before MQTT has begun, or for what carries it. */
-export type TransportRefusal = 'tls' | 'certificate' | 'upgrade' | 'frame' | 'handshake';
+type TransportRefusal = 'tls' | 'certificate' | 'upgrade' | 'frame' | 'handshake';
 
 export interface TransportEvents {
   /** The handshake is over. */
