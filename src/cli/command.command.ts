@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { duration, jsonObject, wholeNumber } from './option-values.js';
+import { loginHeaders, withService } from './service/service-options.js';
 
 /** The options of `signalbox command send` as commander reads them. */
 interface SendFlags {
@@ -16,6 +17,7 @@ interface SendFlags {
   readonly metadata?: object;
   readonly wait?: number | true;
   readonly url: string;
+  readonly keyFile?: string;
   readonly parallel: number;
   readonly retryFor: number;
   readonly json: boolean;
@@ -59,7 +61,6 @@ function sendCommand(): Command {
       'wait for the end, for 30s if not given; write it last, or as --wait=60s',
       waitDuration,
     )
-    .option('--url <url>', 'where Signalbox listens', serviceUrl, 'http://127.0.0.1:3000')
     .option('--parallel <n>', 'requests at once', wholeNumber(1, 256), 32)
     .addOption(
       new Option('--retry-for <duration>', 'try for so long where the service is away or busy')
@@ -69,7 +70,7 @@ function sendCommand(): Command {
     .option('--json', 'print the summary as one JSON object, progress on standard error', false)
     .addHelpText('after', EXAMPLES)
     .exitOverride();
-  return command.action(async (words: readonly string[], flags: SendFlags) => {
+  return withService(command).action(async (words: readonly string[], flags: SendFlags) => {
     // Loaded here, so that other commands do not pay for it.
     const { sendCommands } = await import('./command/run.js');
     const { checkedDeviceIds, readDeviceIds } = await import('./command/device-list.js');
@@ -88,6 +89,7 @@ function sendCommand(): Command {
     }
     process.exitCode = await sendCommands({
       url: flags.url,
+      login: loginHeaders(flags),
       deviceIds,
       body: bodyOf(type, flags),
       waitMs: flags.wait === true ? DEFAULT_WAIT_MS : (flags.wait ?? null),
@@ -111,11 +113,4 @@ function waitDuration(text: string): number {
   } catch {
     throw new InvalidArgumentError('It must be a duration such as 60s; without one write --wait last.');
   }
-}
-
-function serviceUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  const isPlain = url && /^https?:$/.test(url.protocol) && url.search === '' && url.hash === '' && url.username === '';
-  if (isPlain) return text.replace(/\/+$/, '');
-  throw new InvalidArgumentError('It must look like http://127.0.0.1:3000.');
 }

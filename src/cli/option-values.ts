@@ -38,3 +38,20 @@ export function jsonObject(text: string): object {
   if (value !== null && typeof value === 'object' && !Array.isArray(value)) return value;
   throw new InvalidArgumentError('It must be a JSON object, such as \'{"speed": 3}\'.');
 }
+
+/** Reads the value of an option that is `key:value` and may be repeated, as one object. */
+export function keyed(
+  text: string,
+  before: Readonly<Record<string, string>> | undefined,
+): Readonly<Record<string, string>> {
+  const colon = text.indexOf(':');
+  if (colon > 0) return { ...before, [text.slice(0, colon)]: text.slice(colon + 1) };
+  throw new InvalidArgumentError('It must look like site:north.');
+}
+
+/** Reads the value of an option that is a duration from now, such as 90d, or a time in RFC 3339, as RFC 3339. */
+export function lifetime(text: string): string {
+  if (/^\d+(ms|s|m|h|d)$/.test(text)) return new Date(Date.now() + duration(text)).toISOString();
+  if (/^\d{4}-\d{2}-\d{2}T.*(Z|[+-]\d{2}:\d{2})$/.test(text) && !Number.isNaN(Date.parse(text))) return text;
+  throw new InvalidArgumentError('It must be a duration such as 90d, or a time such as 2027-01-31T00:00:00Z.');
+}

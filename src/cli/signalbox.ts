@@ -3,6 +3,8 @@ import { Command, CommanderError } from 'commander';
 import { NAME, VERSION } from '../common/version.js';
 import { certCommand } from './cert.command.js';
 import { commandCommand } from './command.command.js';
+import { deviceCommand } from './device.command.js';
+import { keyCommand } from './key.command.js';
 import { migrateCommand } from './migrate.command.js';
 import { serveCommand } from './serve.command.js';
 import { simulateCommand } from './simulate.command.js';
@@ -16,6 +18,8 @@ const program = new Command(NAME)
   .addCommand(serveCommand())
   .addCommand(migrateCommand())
   .addCommand(commandCommand())
+  .addCommand(deviceCommand())
+  .addCommand(keyCommand())
   .addCommand(simulateCommand())
   .addCommand(certCommand());
 

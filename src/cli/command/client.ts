@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { reasonOf, type RefusedError, refusalOf, UnreachableError } from '../service/service-error.js';
 import type { CommandResource } from './report.js';
 
 /** Longest wait in one request, in seconds. */
@@ -10,19 +11,6 @@ const LONGEST_PAUSE_MS = 5_000;
 const SILENCE_MS = 30_000;
 const PASSING = new Set([429, 502, 503, 504]);
 
-/** Signalbox says no, or says "not now" for too long. */
-export class RefusedError extends Error {
-  constructor(
-    readonly code: string,
-    detail: string,
-  ) {
-    super(detail);
-  }
-}
-
-/** Signalbox does not answer, or nobody wants its answer any more. */
-export class UnreachableError extends Error {}
-
 /** What a request came to where there is no command in the answer. */
 class Trouble {
   constructor(
@@ -32,14 +20,17 @@ class Trouble {
   ) {}
 }
 
+type CommandRequestInit = Omit<RequestInit, 'headers'> & { readonly headers?: Readonly<Record<string, string>> };
+
 /** Makes commands and waits for them over REST; what fails for the moment is tried again, with the same Idempotency-Key. */
 export class CommandClient {
   /** Answers of the service, whatever they said. */
   answers = 0;
 
-  /** `patienceMs`: for how long a request is tried again; `onAway` is told of each try that got no answer. */
+  /** `login`: headers of every request; `patienceMs`: for how long a request is tried again; `onAway` is told of each try that got no answer. */
   constructor(
     private readonly url: string,
+    private readonly login: Readonly<Record<string, string>>,
     private readonly patienceMs: number,
     private readonly signal: AbortSignal,
     private readonly onAway: (reason: string) => void,
@@ -59,7 +50,7 @@ export class CommandClient {
     return this.insist(`/v1/commands/${encodeURIComponent(id)}?wait=${waitS}`, waitS, {});
   }
 
-  private async insist(path: string, waitS: number, init: RequestInit): Promise<CommandResource> {
+  private async insist(path: string, waitS: number, init: CommandRequestInit): Promise<CommandResource> {
     let giveUpAt: number | null = null;
     for (let failures = 0; ; failures++) {
       const answer = await this.request(path, waitS, init);
@@ -75,11 +66,16 @@ export class CommandClient {
     }
   }
 
-  private async request(path: string, waitS: number, init: RequestInit): Promise<CommandResource | Trouble> {
+  private async request(path: string, waitS: number, init: CommandRequestInit): Promise<CommandResource | Trouble> {
     const silence = AbortSignal.timeout(waitS * 1_000 + SILENCE_MS);
     try {
       const signal = AbortSignal.any([this.signal, silence]);
-      const response = await fetch(this.url + path, { ...init, redirect: 'manual', signal });
+      const response = await fetch(this.url + path, {
+        ...init,
+        headers: { ...init.headers, ...this.login },
+        redirect: 'manual',
+        signal,
+      });
       const text = await response.text();
       this.answers++;
       return response.ok ? (JSON.parse(text) as CommandResource) : troubleOf(response, text);
@@ -91,24 +87,11 @@ export class CommandClient {
 }
 
 function troubleOf({ status, headers }: Response, text: string): Trouble {
-  let problem: { readonly code?: unknown; readonly detail?: unknown } = {};
-  try {
-    problem = (JSON.parse(text) ?? {}) as typeof problem;
-  } catch {
-    // Not every answer is one of Signalbox.
-  }
-  const code = typeof problem.code === 'string' ? problem.code : `HTTP_${status}`;
-  const detail = typeof problem.detail === 'string' ? problem.detail : `The answer is ${status}.`;
   const retryAfter = Number(headers.get('retry-after') ?? 0);
   const retryAfterMs = Number.isFinite(retryAfter) ? retryAfter * 1_000 : 0;
-  return new Trouble(new RefusedError(code, detail), PASSING.has(status) ? retryAfterMs : null);
+  return new Trouble(refusalOf(status, text), PASSING.has(status) ? retryAfterMs : null);
 }
 
 function backoff(failures: number): number {
   return Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 10)) * (0.5 + Math.random() / 2);
-}
-
-function reasonOf(error: unknown): string {
-  const { cause, message } = error as Error & { readonly cause?: Error & { readonly code?: string } };
-  return cause?.code ?? cause?.message ?? message;
 }

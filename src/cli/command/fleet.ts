@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { type CommandClient, LONGEST_WAIT_S, RefusedError, UnreachableError } from './client.js';
+import { RefusedError, UnreachableError } from '../service/service-error.js';
+import { type CommandClient, LONGEST_WAIT_S } from './client.js';
 import type { SendOptions } from './options.js';
 import { type CommandResource, type Report, verdictOf } from './report.js';
 

@@ -1,6 +1,8 @@
 /** What `signalbox command send` was asked to do. */
 export interface SendOptions {
   readonly url: string;
+  /** Headers that log in, or none. */
+  readonly login: Readonly<Record<string, string>>;
   readonly deviceIds: readonly string[];
   /** The command, as the body of `POST /v1/devices/{deviceId}/commands`. */
   readonly body: Readonly<Record<string, unknown>>;

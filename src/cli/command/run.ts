@@ -18,7 +18,7 @@ export async function sendCommands(options: SendOptions): Promise<number> {
   const seconds = () => (performance.now() - startedAt) / 1_000;
   const stop = new AbortController();
   let isTold = false;
-  const client = new CommandClient(url, options.patienceMs, stop.signal, (reason) => {
+  const client = new CommandClient(url, options.login, options.patienceMs, stop.signal, (reason) => {
     if (!isTold) line.note(`Signalbox does not answer: ${reason}. Trying for ${options.patienceMs / 1_000} s.`);
     isTold = true;
   });
