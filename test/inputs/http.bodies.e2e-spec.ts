@@ -20,6 +20,10 @@ const LOGIN = basic('pump:a-secret');
 const ROUTES: readonly (readonly [string, string])[] = [
   ['/publish', 'message'],
   ['/control', 'params'],
+  ['/v1/devices', 'tags'],
+  ['/v1/devices/pump/credentials', 'overlapSeconds'],
+  ['/v1/api-keys', 'tags'],
+  ['/v1/session', 'key'],
   ['/v1/devices/pump/commands', 'params'],
   ['/v1/commands/019aa7c0-7d7e-7cc2-9f52-1f4ad2f3a9c1/cancel', 'reason'],
   ['/v1/device/commands/019aa7c0-7d7e-7cc2-9f52-1f4ad2f3a9c1', 'result'],

@@ -25,6 +25,9 @@ const TELEMETRY = '/v1/device/telemetry';
 const ROUTES: readonly (readonly [string, object, string])[] = [
   ['/publish', { message: 'a', topic: 'demo/fields' }, 'message'],
   ['/control', { command: 'X', deviceId: 'fields' }, 'params'],
+  ['/v1/devices', { id: 'fields-of-mine' }, 'tags'],
+  ['/v1/api-keys', { name: 'fields', scopes: ['admin'] }, 'tags'],
+  ['/v1/session', { key: 'x' }, 'key'],
   ['/v1/devices/fields/commands', { type: 'X' }, 'metadata'],
   [`/v1/commands/${ID}/cancel`, {}, 'reason'],
   [`/v1/device/commands/${ID}`, { status: 'succeeded' }, 'result'],

@@ -28,6 +28,9 @@ const ID = '019aa7c0-7d7e-7cc2-9f52-1f4ad2f3a9c1';
 const ROUTES: readonly (readonly [string, object])[] = [
   ['/publish', { message: 'a' }],
   ['/control', { command: 'X' }],
+  ['/v1/devices', { id: 'limits-of-mine' }],
+  ['/v1/api-keys', { name: 'limits', scopes: ['admin'] }],
+  ['/v1/session', { key: 'x' }],
   ['/v1/devices/limits/commands', { type: 'X' }],
   [`/v1/commands/${ID}/cancel`, {}],
   [`/v1/device/commands/${ID}`, { status: 'succeeded' }],

@@ -162,7 +162,11 @@ export const HTTP_CONTENTS: readonly Row[] = [
       own('http.queries', '(filters that are names) 400'),
       own('http.queries', '(a filter of topics that makes work) is answered at once'),
     ],
-    'search in the list of devices': later('there is no GET /v1/devices?q yet'),
+    'search in the list of devices': [
+      own('http.registry', '(search in the list of devices) finds what it says, and nothing else'),
+      own('http.registry', '(regex bombs in that search) are answered at once'),
+      own('http.registry', '(%s of the list of devices) 400 with the parameter', 'sort'),
+    ],
   })),
   row('CSV cell starting `= + - @` TAB CR', "prefixed with `'`, RFC 4180 quoting, `attachment`, nosniff", () => ({
     all: later('there is no export yet'),
@@ -181,7 +185,13 @@ export const HTTP_CONTENTS: readonly Row[] = [
       'files of the dashboard': later('no file is served yet'),
     };
   }),
-  row('markup in device names shown in the dashboard', 'shown as text; CSP without inline', () => ({
-    all: later('there is no dashboard yet'),
+  row('markup in device names shown in the dashboard', 'shown as text; CSP without inline', (own) => ({
+    'from the API': [
+      own(
+        'http.registry',
+        '(until then) goes out as it came, in JSON that no browser takes for a page, under a policy without scripts',
+      ),
+    ],
+    'in the dashboard': later('there is no dashboard yet'),
   })),
 ];

@@ -67,7 +67,8 @@ export const HTTP_REQUESTS: readonly Row[] = [
   row(
     'command to unknown (registration closed) / pending or disabled / offline device; ttl 0 or 10 years; 1 MB params; 10,000 commands to one device',
     '404 / 409 / 202 or 409 by `offline` / 400 / 413 / 429',
-    () => {
+    (own) => {
+      const refused = (title: string) => [own('http.registry', title)];
       const bad = (ttl: string) =>
         test(
           'control/create',
@@ -76,7 +77,9 @@ export const HTTP_REQUESTS: readonly Row[] = [
           ttl,
         );
       return {
-        'unknown, pending and disabled': later('the registry of devices is not there yet'),
+        'unknown, registration closed': refused('(unknown, registration closed) 404, nothing kept, nothing sent'),
+        pending: refused('(pending) 409, nothing kept, nothing sent'),
+        disabled: refused('(disabled) 409, nothing kept, nothing sent'),
         offline: [
           test(
             'control/offline-fail',
@@ -114,13 +117,24 @@ export const HTTP_REQUESTS: readonly Row[] = [
     '403 / 415',
     () => {
       const of = (title: string, name: string) => [test('http/inputs', 'Open mode', title, name)];
+      const upgrade = (title: string, name: string) =>
+        test('tls/upgrade.embedded', 'An upgrade to a WebSocket', title, name);
       const body = (type: string) => test('http/inputs', 'A bad body', 'as %s %j is answered 415', type);
       return {
         'forwarding headers': of('refuses %s: %s with 403', 'x-forwarded-for'),
         'foreign Host': of('refuses %s: %s with 403', 'localhost.evil.example'),
         'foreign Origin': of('answers a write with %j by %i', 'cross-site'),
         'form or text body': [body('application/x-www-form-urlencoded'), body('text/plain')],
-        'WebSocket upgrade': later('WebSocket listeners are not there yet'),
+        'WebSocket upgrade': [
+          upgrade('is refused from %s with 403', 'another origin'),
+          upgrade('is refused in open mode with %s with 403', 'another host name'),
+          upgrade('is refused in open mode with %s with 403', 'a forwarding header'),
+          test(
+            'tls/https.embedded',
+            'An upgrade on the HTTP port',
+            'to a WebSocket is refused with a problem document, from whatever page',
+          ),
+        ],
       };
     },
   ),

@@ -142,7 +142,24 @@ export const MQTT_MESSAGES: readonly Row[] = [
       };
     },
   ),
-  row('plain text on the TLS port, TLS 1.0, foreign client certificate', 'handshake refused', () => ({
-    all: later('the tests of the TLS listener are not there yet'),
-  })),
+  row('plain text on the TLS port, TLS 1.0, foreign client certificate', 'handshake refused', () => {
+    const of = (title: string, ...name: readonly string[]) =>
+      test('tls/mqtt-tls.embedded', 'MQTT over TLS', title, ...name);
+    return {
+      'plain text': [
+        of('refuses plain text, logs and counts it, and goes on'),
+        test('tls/https.embedded', 'HTTPS', 'refuses plain HTTP and other bytes, counts them, and goes on'),
+      ],
+      'TLS 1.0': [of('refuses %s', 'TLSv1'), test('tls/https.embedded', 'HTTPS', 'refuses %s', 'TLSv1')],
+      'foreign client certificate': [
+        of('refuses a certificate of another CA, and one that is self-signed, before a byte of MQTT is read'),
+        of('refuses a certificate that is not made for clients'),
+        test(
+          'tls/web-socket.embedded',
+          'MQTT over WebSocket with certificates',
+          'speaks wss, tells the CN to the login and refuses a foreign certificate and plain text',
+        ),
+      ],
+    };
+  }),
 ];
