@@ -44,7 +44,7 @@ describe('SQL in sort, metrics, filters; regex bombs in search', () => {
 
   it('(regex bombs in that search) are answered at once', async () => {
     await register({ name: 'a'.repeat(128) });
-    for (const q of [`${'(a+)+'.repeat(20)}$`, `${'a?'.repeat(60)}`, `${'%a'.repeat(60)}`, `${'_'.repeat(128)}`]) {
+    for (const q of [`${'(a+)+'.repeat(20)}$`, 'a?'.repeat(60), '%a'.repeat(60), '_'.repeat(128)]) {
       const startedAt = performance.now();
       expect(await found(`q=${encodeURIComponent(q)}`)).toEqual([]);
       expect(performance.now() - startedAt).toBeLessThan(2_000);
