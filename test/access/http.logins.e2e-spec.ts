@@ -95,7 +95,8 @@ describe('A login that is wrong', () => {
   /**
    * Bound: of two answers to logins that are wrong for different reasons, the probability that the one takes longer than the
    * other is between 0.35 and 0.65 (0.5: they cannot be told apart; the common-language effect size of Mann and Whitney). For
-   * 200 samples each that is five standard errors, so noise alone fails it once in a million runs. Samples are taken in turn.
+   * 200 samples each that is five standard errors: noise alone fails one of the 15 pairs in some of a million runs. Samples are
+   * taken in turn. One point read of the database more for some of them fails it.
    */
   it('takes as long whatever is wrong with it', async () => {
     const kinds: Readonly<Record<string, () => string>> = {
