@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { accessText, loginOption, plainListeners } from './app.access.js';
+import { accessText, loginOption } from './app.access.js';
 
 describe('What a start says of access', () => {
   it.each([
@@ -16,14 +16,5 @@ describe('What a start says of access', () => {
     expect(loginOption(false, { kind: 'none' })).toBe('');
     expect(loginOption(true, { kind: 'elsewhere' })).toBe(' -H "Authorization: Bearer $ADMIN_KEY"');
     expect(loginOption(true, { kind: 'file', path: '/d/admin.key', made: null })).toContain("$(cat '/d/admin.key')");
-  });
-
-  it.each([
-    ['http://127.0.0.1:1', ['mqtt://[::1]:1', 'mqtts://10.0.0.1:1', 'wss://10.0.0.1:1'], false, 0],
-    ['https://10.0.0.1:1', ['mqtt://127.0.0.1:1'], false, 0],
-    ['http://0.0.0.0:1', ['mqtt://[::]:1883', 'ws://10.0.0.1:1'], false, 3],
-    ['http://0.0.0.0:1', ['mqtt://10.0.0.1:1883'], true, 1],
-  ])('warns of listeners on a network without TLS: %j and %j, behind a proxy: %j', (http, mqtt, proxy, count) => {
-    expect(plainListeners(http, mqtt, proxy)).toHaveLength(count);
   });
 });

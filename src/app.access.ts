@@ -1,5 +1,4 @@
 import type { AdminKeyPlace } from './access/admin-key.js';
-import { isLoopback } from './config/loopback.js';
 
 /** How the log and the terminal say who is let in. No secret is in it. `external`: an external broker lets MQTT clients in. */
 export function accessText(required: boolean, place: AdminKeyPlace, external: boolean): string {
@@ -18,24 +17,4 @@ function adminKeyText(place: AdminKeyPlace): string {
 export function loginOption(required: boolean, place: AdminKeyPlace): string {
   if (!required) return '';
   return ` -H "Authorization: Bearer ${place.kind === 'file' ? `$(cat '${place.path}')` : '$ADMIN_KEY'}"`;
-}
-
-/** One warning for each listener that is reached from a network without TLS. `behindProxy`: something in front may speak it. */
-export function plainListeners(http: string, mqtt: readonly string[], behindProxy: boolean): string[] {
-  const warnings = mqtt
-    .filter(isPlainOnNetwork)
-    .map(
-      (url) => `${url} is not encrypted: the credentials of devices cross the network in the clear. Use MQTT_TLS_PORT.`,
-    );
-  if (behindProxy || !isPlainOnNetwork(http)) return warnings;
-  return [
-    `${http} is not encrypted: keys cross the network in the clear, and browsers get no session. ` +
-      'Set HTTP_TLS_CERT and HTTP_TLS_KEY, or TRUST_PROXY to the proxy in front that speaks TLS.',
-    ...warnings,
-  ];
-}
-
-function isPlainOnNetwork(url: string): boolean {
-  const { protocol, hostname } = new URL(url);
-  return ['http:', 'mqtt:', 'ws:'].includes(protocol) && !isLoopback(hostname.replaceAll(/[[\]]/g, ''));
 }

@@ -1,10 +1,9 @@
 import { Logger } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AdminKey } from './access/admin-key.js';
-import { accessText, loginOption, plainListeners } from './app.access.js';
+import { accessText, loginOption } from './app.access.js';
 import { VERSION } from './common/version.js';
 import { BrokerConfig } from './config/broker.config.js';
-import { HttpConfig } from './config/http.config.js';
 import type { LoadedConfig } from './config/load-config.js';
 import { LogConfig } from './config/log.config.js';
 import { StorageConfig } from './config/storage.config.js';
@@ -35,9 +34,7 @@ export function announce(app: NestFastifyApplication, config: LoadedConfig): voi
   const next = required
     ? stepsWithLogin(http, loginOption(required, adminKey))
     : nextSteps(http, broker.username === '' ? mqtt : null, config.get(TopicConfig).prefix);
-  const ours = broker.url === null ? app.get(MqttLink).urls : [];
-  const warnings = [...config.warnings, ...plainListeners(http, ours, config.get(HttpConfig).trustProxy.length > 0)];
-  for (const warning of warnings) logger.warn(warning);
+  for (const warning of config.warnings) logger.warn(warning);
   const major = Number.parseInt(process.versions.node, 10);
   if (major < RECOMMENDED_NODE) {
     logger.warn(`Node ${process.versions.node} still works, but is past its end of life; Node 24 LTS is recommended`);

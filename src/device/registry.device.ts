@@ -1,9 +1,7 @@
 import type { Tags } from '../common/access.js';
 import { HttpErrors } from '../common/http.errors.js';
+import { MOST_TAGS } from '../common/tags.js';
 import type { DeviceLink } from '../storage/log.js';
-
-/** Most tags of one device. */
-export const MOST_TAGS = 32;
 
 /** What the registry says of a device as far as others must know before they deal with it. */
 export interface RegisteredDevice {

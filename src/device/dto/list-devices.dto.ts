@@ -4,7 +4,7 @@ import { Optional } from '../../common/optional.js';
 import { PageLimit } from '../../common/page-limit.js';
 import { printable } from '../../common/printable.js';
 import { Repeatable } from '../../common/repeatable.js';
-import { MOST_TAGS } from '../registry.device.js';
+import { MOST_TAGS } from '../../common/tags.js';
 import { DEVICE_TYPE } from './create-device.dto.js';
 
 const STATES = ['online', 'offline', 'stale', 'unknown', 'never'];
