@@ -12,6 +12,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { AdminKey } from '../../src/access/admin-key.js';
+import { firstKey } from '../../src/access/key.js';
+import { KeyRepository } from '../../src/access/key.repository.js';
 import { readApiKey } from '../../src/common/secrets.js';
 import { bearer, newKeyText } from '../support/access.js';
 import { createTestApp, type TestApp } from '../support/app.js';
@@ -93,6 +95,14 @@ describe('The first start with access required', () => {
     rmSync(file(), { recursive: true });
     await start();
     expect(await isLetIn(readFileSync(file(), 'utf8'))).toBe(true);
+  });
+
+  it('makes one even where many ask the database at the same moment', async () => {
+    await start({ ACCESS: 'open' });
+    const keys = new KeyRepository(box!.database);
+    const made = await Promise.all(Array.from({ length: 20 }, () => keys.createFirst(firstKey(newKeyText()))));
+    expect(made.filter(Boolean)).toHaveLength(1);
+    expect([(await rows()).length, (await audit()).length]).toEqual([1, 1]);
   });
 
   it('that was ended after the database had the key and before the file loses nothing', async () => {
