@@ -48,7 +48,7 @@ describe('POST /v1/commands/{id}/cancel', () => {
       200,
       expect.objectContaining({ id, status: 'CANCELLED', final: true, outcome: 'not_executed', attempts: 0 }),
     ]);
-    expect(body.history.at(-1)).toMatchObject({ status: 'CANCELLED', by: 'http' });
+    expect(body.history.at(-1)).toMatchObject({ status: 'CANCELLED', by: 'anyone' });
     await device.answer(head, { status: 'succeeded' });
     const next = await sent({ order: 'fifo' });
     await device.answer(next, { status: 'succeeded' });

@@ -112,7 +112,7 @@ describe('A create with an Idempotency-Key', () => {
     await create(deviceId, { type: 'X' }, keyed(key));
     const { scan } = signalbox.database;
     const kept = scan.selectFrom('idempotency_keys').select('caller').where('key', '=', key);
-    expect(await kept.execute()).toEqual([{ caller: 'http' }]);
+    expect(await kept.execute()).toEqual([{ caller: 'anyone' }]);
   });
 
   it.each(['', 'x'.repeat(256), 'a\tb'])('is refused with the key %j, and points at the header', async (key) => {
