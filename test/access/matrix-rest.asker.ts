@@ -6,7 +6,7 @@ import type { TestApp } from '../support/app.js';
 export interface Asked {
   readonly method: string;
   readonly path: string;
-  readonly body?: object;
+  readonly body?: object | string;
   readonly headers: Readonly<Record<string, string>>;
 }
 
@@ -31,7 +31,7 @@ export class Asker {
 
   /** Resolves with the status and the body. */
   answer({ method, path, body, headers }: Asked, authorization: string | undefined): Promise<Told> {
-    const text = body === undefined ? null : JSON.stringify(body);
+    const text = body === undefined ? null : typeof body === 'string' ? body : JSON.stringify(body);
     const { hostname, port } = this.url;
     return new Promise((resolve, reject) => {
       const request = http.request(
@@ -42,8 +42,8 @@ export class Asker {
           method,
           path,
           headers: {
-            ...headers,
             ...(text === null ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
+            ...headers,
             ...(authorization === undefined ? {} : { authorization }),
           },
         },

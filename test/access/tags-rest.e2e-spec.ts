@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { CommandWaiter } from '../../src/control/command.waiter.js';
 import type { CommandBody } from '../control/command-client.js';
 import { eventually } from '../support/eventually.js';
 import type { ProblemBody } from '../support/http.js';
@@ -145,6 +146,8 @@ describe('a key that is limited to tags', () => {
     const deviceId = await world.device({ site: 'a', floor: '1' });
     const { body: made } = await send(limited, deviceId);
     const waiting = world.get<ProblemBody>(limited, `/v1/commands/${made.id}?wait=1`);
+    const waiter = world.signalbox.app.get(CommandWaiter, { strict: false });
+    await eventually('it waits', () => waiter.count === 1);
     await world.device({ site: 'a', floor: '2' }, deviceId);
     expect((await waiting).body.code).toBe('COMMAND_UNKNOWN');
   });
