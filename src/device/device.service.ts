@@ -100,7 +100,7 @@ export class DeviceService {
   }
 
   /**
-   * The same for devices of a list, by id: one query that looks each up by its key, and some microseconds for each. What is not in the
+   * The same for the devices of a list, 1,000 at most, by id: one query that looks each up by its key, and some microseconds for each. What is not in the
    * database counts too (who is connected, what was heard in the last 5 s, the time that passes), so that a list cannot be filtered by
    * presence in SQL. Rejects with STORAGE_UNAVAILABLE.
    */

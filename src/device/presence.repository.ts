@@ -48,13 +48,18 @@ export class PresenceRepository {
    * Keeps that devices were heard, at most 500, sorted by their ids, where that tells something of their presence. `attendanceOf`: what the
    * broker in this process says of a device; null where it is elsewhere. Resolves with true where there is a change to be told.
    */
-  keepHeard(
+  async keepHeard(
     heard: readonly (readonly [deviceId: string, at: number])[],
     attendanceOf: ((deviceId: string) => Attendance | null) | null,
   ): Promise<boolean> {
+    const ids = heard.map(([deviceId]) => deviceId);
+    const concerned = new Set((await this.mayChange(ids, attendanceOf !== null)).map(({ id }) => id));
+    // Nearly always: who writes is busy enough.
+    if (concerned.size === 0) return false;
+    const news = heard.filter(([deviceId]) => concerned.has(deviceId));
     const { statements } = this;
     return this.writeEach(
-      attendanceOf === null ? [statements.heardElsewhere(heard)] : statements.heardHere(heard, attendanceOf),
+      attendanceOf === null ? [statements.heardElsewhere(news)] : statements.heardHere(news, attendanceOf),
     );
   }
 
@@ -96,6 +101,22 @@ export class PresenceRepository {
     );
     for (const verdict of verdicts) if (verdict.outcome === 'failed') return verdict.detail;
     return null;
+  }
+
+  /** Of these, the devices whose presence a sign of life may change. */
+  private mayChange(deviceIds: readonly string[], isBrokerHere: boolean): Promise<readonly { readonly id: string }[]> {
+    return this.database.point
+      .selectFrom('devices')
+      .select('id')
+      .where('id', 'in', deviceIds)
+      .where((eb) => {
+        const isGone = eb('presence', '=', 'offline');
+        return eb.or([
+          eb('presence', 'is', null),
+          isBrokerHere ? eb.and([isGone, eb('link', '=', 'foreign')]) : isGone,
+        ]);
+      })
+      .execute();
   }
 
   private async knownOf(deviceIds: readonly string[]): Promise<ReadonlySet<string>> {

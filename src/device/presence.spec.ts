@@ -205,11 +205,8 @@ describe('The change that was seen last', () => {
       state: 'offline',
       reason: 'connection_lost',
     });
-    expect(here(row({ online: true, statusAt: ago(299), change: change({}) }))).toMatchObject({
-      state: 'online',
-      since: ago(299),
-      reason: 'said_online',
-    });
+    const again = change({ state: 'online', since: ago(299), reason: 'said_online', source: 'status' });
+    expect(here(row({ online: true, statusAt: ago(9), change: again }))).toMatchObject(again);
   });
 
   it('holds for a foreign device until it is heard again', () => {

@@ -99,9 +99,7 @@ export class PresenceStatements {
   restarted(at: number): Statement {
     return sql`
       update devices set presence = 'offline', presence_since = ${at}, presence_reason = 'broker_restarted', presence_source = 'broker'
-      where presence = 'online' and presence_since < ${at} and coalesce(polled_at, 0) <= ${at - POLL_LASTS_MS}`.compile(
-      this.database.sql,
-    );
+      where presence = 'online' and coalesce(polled_at, 0) <= ${at - POLL_LASTS_MS}`.compile(this.database.sql);
   }
 
   /** The broker is elsewhere: what one in this process saw earlier says nothing any more. */

@@ -182,9 +182,9 @@ function factOfPoll(row: DeviceRow | null, now: number): PresenceFact | null {
     : { state: 'offline', since: polledAt + POLL_LASTS_MS, reason: 'silent', source: 'activity' };
 }
 
-/** The broker saw it go after it had said that it is online. */
-function hasLeft({ change, statusAt }: DeviceRow): boolean {
-  return change?.state === 'offline' && change.source === 'broker' && change.since >= (statusAt ?? 0);
+/** The broker saw it go, and it has not said since that it is online. Clocks, which may go back, have no say. */
+function hasLeft({ change }: DeviceRow): boolean {
+  return change?.state === 'offline' && change.source === 'broker';
 }
 
 /** Its last word, of those that tell the two ways apart, came over HTTP. */
