@@ -93,6 +93,15 @@ export class CommandListeners implements Listeners {
     if (devices.size === 0) this.devicesOf.delete(client);
   }
 
+  /** aedes has ended subscriptions; it may mean one that was made again in the meantime. */
+  dropped(client: AedesClient, filters: readonly string[]): void {
+    const held = client.subscriptions;
+    this.ended(
+      client,
+      filters.filter((filter) => !held[filter]),
+    );
+  }
+
   /** The connection has ended. */
   gone(client: Client, why: DepartureReason): void {
     this.attendances.ended(client, why);

@@ -202,14 +202,7 @@ export class EmbeddedLink extends MqttLink {
       const filters = granted.filter(({ qos }) => (qos as number) !== REFUSED).map(({ topic }) => topic);
       this.listeners.started(client as AedesClient, filters);
     });
-    this.broker.on('unsubscribe', (filters, client) => {
-      // aedes may end one that was made again in the meantime.
-      const held = (client as AedesClient).subscriptions;
-      this.listeners.ended(
-        client,
-        filters.filter((filter) => !held[filter]),
-      );
-    });
+    this.broker.on('unsubscribe', (filters, client) => this.listeners.dropped(client as AedesClient, filters));
   }
 
   private admit(client: Client, packet: ConnectPacket, done: Admitted): void {
