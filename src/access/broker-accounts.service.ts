@@ -73,10 +73,10 @@ export class BrokerAccountsService
     return { needCredential: this.needCredential?.length ?? null, taken: this.taken?.length ?? null };
   }
 
-  onApplicationBootstrap(): void {
+  async onApplicationBootstrap(): Promise<void> {
     if (!this.accounts) return;
     this.unfollow = this.registry.follow(this);
-    this.accounts.open(() => this.lookSoon(0));
+    await this.accounts.open(() => this.lookSoon(0));
   }
 
   onModuleDestroy(): void {

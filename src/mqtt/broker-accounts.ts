@@ -37,8 +37,11 @@ export interface KeptAccount {
 export abstract class BrokerAccounts {
   /** True while the broker can be asked. */
   abstract readonly isReady: boolean;
-  /** Connects, and stays connected. `onReady`: the broker can be asked, now or again. */
-  abstract open(onReady: () => void): void;
+  /**
+   * Connects, and stays connected; resolves when it is, at the first trouble, or after 5 s. `onReady`: the broker can be asked,
+   * now or again.
+   */
+  abstract open(onReady: () => void): Promise<void>;
   abstract close(): Promise<void>;
   /** What is kept of a secret beside the account, so that it can be told later whether it is still valid. */
   abstract fingerprintOf(hash: string): string;

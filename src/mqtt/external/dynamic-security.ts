@@ -17,6 +17,8 @@ const REQUESTS = '$CONTROL/dynamic-security/v1';
 const RESPONSES = '$CONTROL/dynamic-security/v1/response';
 /** How long the plugin may take. It writes its file anew with each change: measured, 10 ms with 2,000 accounts. */
 const ANSWER_MS = 10_000;
+/** How long a start waits for the broker. */
+const START_MS = 5_000;
 /** Accounts and roles in one answer. */
 const PAGE = 500;
 /** Attempts where somebody else changes the same account meanwhile. */
@@ -48,6 +50,7 @@ interface Answer {
  * The plugin takes passwords in plain text and keeps one for each account.
  */
 export class DynamicSecurity extends BrokerAccounts {
+  private readonly journal: Journal;
   private readonly connection: LastingConnection;
   private readonly mark: Mark;
   /** Responses go to everybody who may read them: ours carry this, and a number. */
@@ -57,6 +60,7 @@ export class DynamicSecurity extends BrokerAccounts {
   private asked = 0;
   private last: Promise<unknown> = Promise.resolve();
   private onReady: () => void = () => {};
+  private settled: () => void = () => {};
   private readonly log = new LimitedLog(new Logger('BrokerAccounts'));
 
   constructor(broker: BrokerConfig) {
@@ -64,10 +68,13 @@ export class DynamicSecurity extends BrokerAccounts {
     const { url, shareGroup } = broker;
     if (!url) throw new Error('the dynamic-security plugin needs MQTT_URL');
     this.mark = new Mark(shareGroup);
+    this.journal = new Journal(publicUrl(url), () => {
+      if (this.journal.troubled) this.settled();
+    });
     const line = {
       options: () => clientOptions(broker, url),
       protocol: new ProtocolChoice(),
-      journal: new Journal(publicUrl(url), () => {}),
+      journal: this.journal,
     };
     this.connection = new LastingConnection(line, {
       name: 'accounts',
@@ -83,9 +90,19 @@ export class DynamicSecurity extends BrokerAccounts {
     return this.connection.isReady;
   }
 
-  override open(onReady: () => void): void {
-    this.onReady = onReady;
+  override async open(onReady: () => void): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const settled = new Promise<void>((resolve) => {
+      this.settled = resolve;
+      timer = setTimeout(resolve, START_MS);
+    });
+    this.onReady = () => {
+      this.settled();
+      onReady();
+    };
     this.connection.open();
+    await settled;
+    clearTimeout(timer);
   }
 
   override async close(): Promise<void> {
