@@ -19,9 +19,9 @@ import { publishRights, subscribeRights } from '../mqtt/topic-rights.js';
 import { type AccountRow, BrokerAccountRepository } from './broker-account.repository.js';
 import { BrokerLeaseRepository } from './broker-lease.repository.js';
 
-/** How often all accounts are compared, in milliseconds; less often where that takes long, so that it costs a hundredth of the time. */
+/** How often all accounts are compared, in milliseconds; less often where that takes long: it takes a twentieth of the time at most. */
 const LOOK_MS = 10_000;
-const SHARE_OF_TIME = 100;
+const SHARE_OF_TIME = 20;
 /** After a comparison that failed, or news of changes that may have been missed. */
 const SOON_MS = 1_000;
 /** How long an account without a device stays closed before it is removed: its device may be about to be committed. */

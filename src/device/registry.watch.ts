@@ -1,4 +1,5 @@
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { DomainError, isPassing } from '../common/errors.js';
 import { LimitedLog } from '../common/limited-log.js';
 import type { Statement, StatementResult } from '../storage/database.js';
 import { AdmissionService } from './admission.service.js';
@@ -49,7 +50,7 @@ export class RegistryWatch implements OnModuleDestroy {
     return () => void this.followers.delete(follower);
   }
 
-  /** Every follower knows the secret when it resolves. Throws FOLLOWER_UNAVAILABLE; those that know it already are told to look again. */
+  /** Every follower knows the secret when it resolves. Throws FOLLOWER_UNAVAILABLE, or what a follower refuses for good; those that know it already are told to look again. */
   async announce(deviceId: string, secret: string): Promise<void> {
     if (this.followers.size === 0) return;
     const told = [...this.followers].map((follower) => follower.credentialIssued(deviceId, secret));
@@ -57,6 +58,8 @@ export class RegistryWatch implements OnModuleDestroy {
     if (!failure) return;
     this.log.warn('announce', () => ({ msg: 'a login was not taken over', deviceId, error: String(failure.reason) }));
     this.takeBack(deviceId);
+    // Such as that the name is somebody else's there: trying again would not help.
+    if (failure.reason instanceof DomainError && !isPassing(failure.reason)) throw failure.reason;
     throw RegistryErrors.FOLLOWER_UNAVAILABLE(
       'The broker did not take the login over; nothing was stored. Try again.',
       {

@@ -31,11 +31,14 @@ const postgres: DatabaseCapabilities = {
   commitSurvives: 'process-crash',
 };
 
+const settings = { answersServices: true, prefix: 'devices', accounts: null };
+
 describe('The capabilities', () => {
   it('of the embedded broker: its PUBACK means what the commit survives', () => {
-    expect(capabilitiesOf(embedded, sqlite, true, 'devices')).toEqual({
+    expect(capabilitiesOf(embedded, sqlite, settings)).toEqual({
       mqtt: { broker: 'embedded', versions: ['3.1', '3.1.1'], protocol: null, services: true },
       database: { kind: 'sqlite', version: '3.50', replicas: false },
+      logins: { kept: 'signalbox', overlap: true, needCredential: null, taken: null },
       commands: { delivered: true },
       acknowledgement: {
         publish: { means: 'committed', survives: 'power-loss' },
@@ -48,9 +51,10 @@ describe('The capabilities', () => {
   });
 
   it('of an external broker: its PUBACK is its own promise, and only the end-to-end answer is ours', () => {
-    expect(capabilitiesOf(external, postgres, false, 'devices')).toEqual({
+    expect(capabilitiesOf(external, postgres, { ...settings, answersServices: false })).toEqual({
       mqtt: { broker: 'external', versions: null, protocol: '5', services: false },
       database: { kind: 'postgresql', version: '15.18', replicas: true },
+      logins: { kept: 'broker', overlap: null, needCredential: null, taken: null },
       commands: { delivered: false },
       acknowledgement: {
         publish: { means: 'accepted-by-broker', survives: null },
@@ -62,8 +66,14 @@ describe('The capabilities', () => {
     });
   });
 
+  it('of a broker whose accounts follow the registry: no overlap, and what is missing', () => {
+    const accounts = { needCredential: 2, taken: 0 };
+    const { logins } = capabilitiesOf(external, postgres, { ...settings, accounts });
+    expect(logins).toEqual({ kept: 'dynamic-security', overlap: false, needCredential: 2, taken: 0 });
+  });
+
   it('allow replicas only where both the broker and the database are shared', () => {
-    expect(capabilitiesOf(embedded, postgres, true, 'd').database.replicas).toBe(false);
-    expect(capabilitiesOf(external, sqlite, true, 'd').database.replicas).toBe(false);
+    expect(capabilitiesOf(embedded, postgres, settings).database.replicas).toBe(false);
+    expect(capabilitiesOf(external, sqlite, settings).database.replicas).toBe(false);
   });
 });

@@ -1,3 +1,4 @@
+import type { BrokerAccountsState } from '../access/broker-accounts.service.js';
 import type { LinkCapabilities } from '../mqtt/link.js';
 import type { DatabaseCapabilities } from '../storage/database.js';
 
@@ -24,6 +25,16 @@ export interface Capabilities {
     /** Several replicas may run on it. */
     readonly replicas: boolean;
   };
+  /** The logins of devices over MQTT. */
+  readonly logins: {
+    /** Who keeps them: we, the plugin of an external broker that we keep equal to the registry, or the broker's operator. */
+    readonly kept: 'signalbox' | 'dynamic-security' | 'broker';
+    /** The credential before stays valid for a while after a new one was issued. */
+    readonly overlap: boolean | null;
+    /** Of the devices whose login the plugin should have; null where it has none to keep, or another replica looks after them. */
+    readonly needCredential: number | null;
+    readonly taken: number | null;
+  };
   readonly commands: {
     /** A command can be said to be DELIVERED. */
     readonly delivered: boolean;
@@ -44,12 +55,18 @@ export interface Capabilities {
   };
 }
 
+export interface CapabilitySettings {
+  readonly answersServices: boolean;
+  readonly prefix: string;
+  /** Null where the broker keeps no accounts for us. */
+  readonly accounts: BrokerAccountsState | null;
+}
+
 /** Puts the capabilities of the link and the database into the words of the API. An external broker's PUBACK is its own promise. */
 export function capabilitiesOf(
   link: LinkCapabilities,
   database: DatabaseCapabilities,
-  answersServices: boolean,
-  prefix: string,
+  { answersServices, prefix, accounts }: CapabilitySettings,
 ): Capabilities {
   const committed = { means: 'committed', survives: database.commitSurvives } as const;
   return {
@@ -60,6 +77,7 @@ export function capabilitiesOf(
       services: answersServices,
     },
     database: { kind: database.kind, version: database.version, replicas: database.shared && link.kind === 'external' },
+    logins: loginsOf(link, accounts),
     commands: { delivered: link.delivered },
     acknowledgement: {
       publish: link.acknowledgement === 'committed' ? committed : { means: link.acknowledgement, survives: null },
@@ -69,4 +87,12 @@ export function capabilitiesOf(
     redelivery: link.redelivery,
     survivesRestart: { retained: link.retainedSurviveRestart, sessions: link.sessionsSurviveRestart },
   };
+}
+
+function loginsOf({ kind }: LinkCapabilities, accounts: BrokerAccountsState | null): Capabilities['logins'] {
+  if (accounts) return { kept: 'dynamic-security', overlap: false, ...accounts };
+  const none = { needCredential: null, taken: null };
+  return kind === 'embedded'
+    ? { kept: 'signalbox', overlap: true, ...none }
+    : { kept: 'broker', overlap: null, ...none };
 }

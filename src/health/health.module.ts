@@ -1,4 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import { BrokerModule } from '../access/broker.module.js';
 import { HttpRefusals } from '../common/http-refusals.js';
 import { ControlModule } from '../control/control.module.js';
 import { SensorModule } from '../sensor/sensor.module.js';
@@ -11,7 +12,7 @@ export class HealthModule {
   static register(refusals: HttpRefusals): DynamicModule {
     return {
       module: HealthModule,
-      imports: [SensorModule, ControlModule],
+      imports: [SensorModule, ControlModule, BrokerModule],
       controllers: [HealthHttpController],
       providers: [HealthService, { provide: HttpRefusals, useValue: refusals }],
     };

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { BrokerAccountsService } from '../access/broker-accounts.service.js';
 import { HttpRefusals } from '../common/http-refusals.js';
 import { BrokerConfig } from '../config/broker.config.js';
 import { TopicConfig } from '../config/topic.config.js';
@@ -39,12 +40,17 @@ export class HealthService {
     private readonly sensors: SensorService,
     private readonly answers: AnswerService,
     private readonly refusals: HttpRefusals,
+    private readonly accounts: BrokerAccountsService,
   ) {}
 
   /** What the present broker and database promise. */
   capabilities(): Capabilities {
     const { link, database, broker, topics } = this;
-    return capabilitiesOf(link.capabilities, database.capabilities, broker.answersServices, topics.prefix);
+    return capabilitiesOf(link.capabilities, database.capabilities, {
+      answersServices: broker.answersServices,
+      prefix: topics.prefix,
+      accounts: this.accounts.state,
+    });
   }
 
   check(): Health {

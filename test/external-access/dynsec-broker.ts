@@ -73,7 +73,9 @@ export class DynsecBroker {
   /** The plugin's file is as after its installation: all that was in it is forgotten. */
   forget(): void {
     rmSync(this.file, { force: true });
-    execFileSync('mosquitto_ctrl', ['dynsec', 'init', this.file, GATEWAY.username, GATEWAY.password], { stdio: 'ignore' });
+    execFileSync('mosquitto_ctrl', ['dynsec', 'init', this.file, GATEWAY.username, GATEWAY.password], {
+      stdio: 'ignore',
+    });
   }
 
   /** Lets our own login publish, as an operator does. */
@@ -97,7 +99,9 @@ export class DynsecBroker {
       const correlationData = `test-${Math.random()}`;
       const answer = new Promise<Answer[]>((resolve) => {
         client.on('message', (_, payload) => {
-          const { responses } = JSON.parse(payload.toString()) as { responses: (Answer & { correlationData?: string })[] };
+          const { responses } = JSON.parse(payload.toString()) as {
+            responses: (Answer & { correlationData?: string })[];
+          };
           if (responses[0]?.correlationData === correlationData) {
             resolve(responses.map(({ correlationData: _own, ...rest }) => rest));
           }

@@ -29,6 +29,7 @@ describe('GET /v1/capabilities', () => {
     expect(Object.keys(body)).toEqual([
       'mqtt',
       'database',
+      'logins',
       'commands',
       'acknowledgement',
       'redelivery',
