@@ -1,9 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { ANYONE, devicePrincipal } from '../common/access.js';
+import { readApiKey } from '../common/secrets.js';
 import { AccessMode } from '../config/access.mode.js';
-import { RegistryService } from '../device/registry.service.js';
+import { type DeviceLogin, RegistryService } from '../device/registry.service.js';
 import { type AdmittedClient, ClientAccess, type ClientLogin, type RevokedClient } from '../mqtt/client-access.js';
 import { keyPrincipal } from './key.js';
+import { KeyRing } from './key-ring.js';
 import { LoginService } from './login.service.js';
 
 /**
@@ -16,6 +18,7 @@ export class MqttAccess extends ClientAccess {
     private readonly mode: AccessMode,
     private readonly logins: LoginService,
     private readonly registry: RegistryService,
+    private readonly keys: KeyRing,
   ) {
     super();
   }
@@ -26,20 +29,41 @@ export class MqttAccess extends ClientAccess {
 
   override async logIn(login: ClientLogin): Promise<AdmittedClient | null> {
     if (!this.required) return { principal: ANYONE, credentialId: null, expiresAt: null };
-    const { clientId, username, password, address } = login;
-    if (username === null || password === null) return null;
-    if (username === clientId) {
-      const device = await this.logins.device(clientId, password, address);
-      return device && { principal: devicePrincipal(device.deviceId), ...device };
+    const { clientId, username, address, certificateName } = login;
+    const ownName = username === null || username === clientId;
+    if (certificateName === clientId && ownName) {
+      return admittedDevice(await this.logins.deviceByCertificate(clientId, address));
     }
-    const key = await this.logins.key(Buffer.from(password).toString('latin1'), address);
-    if (!key || key.id !== username || (await this.registry.isRegistered(clientId))) return null;
-    return { principal: keyPrincipal(key), credentialId: null, expiresAt: key.expiresAt };
+    const secret = login.password === null ? '' : Buffer.from(login.password).toString('latin1');
+    if (username !== null && readApiKey(secret)?.id === username) return this.service(clientId, secret, address);
+    // Counted under the client id: anything may be in a user name, also a password.
+    if (username !== clientId || login.password === null) return this.logins.refuse(clientId, address);
+    return admittedDevice(await this.logins.device(clientId, login.password, address));
+  }
+
+  override isDevice(deviceId: string): Promise<boolean> {
+    return this.registry.isRegistered(deviceId);
   }
 
   override onRevoked(listener: (revoked: RevokedClient) => void): () => void {
-    return this.registry.onRevoked(({ deviceId, credentialId }) =>
-      listener({ kind: 'device', id: deviceId, credentialId }),
-    );
+    const ends = [
+      this.registry.onRevoked(({ deviceId, credentialId }) => listener({ kind: 'device', id: deviceId, credentialId })),
+      this.keys.onRevoked((id) => listener({ kind: 'key', id, credentialId: null })),
+    ];
+    return () => {
+      for (const end of ends) end();
+    };
   }
+
+  private async service(clientId: string, text: string, address: string): Promise<AdmittedClient | null> {
+    const key = await this.logins.key(text, address, async () => !(await this.registry.isRegistered(clientId)));
+    if (!key) return null;
+    return { principal: keyPrincipal(key), credentialId: null, expiresAt: key.expiresAt };
+  }
+}
+
+function admittedDevice(login: DeviceLogin | null): AdmittedClient | null {
+  if (!login) return null;
+  const { deviceId, credentialId, expiresAt } = login;
+  return { principal: devicePrincipal(deviceId), credentialId, expiresAt };
 }

@@ -17,9 +17,7 @@ export function networkOf(address: string): string {
 
 /** The eight groups of an IPv6 address, without leading zeros. */
 function groupsOf(address: string): string[] {
-  const [head = '', tail] = address.split('::').map(partsOf);
-  const first = [...head];
-  const last = [...(tail ?? [])];
+  const [first = [], last = []] = address.split('::').map(partsOf);
   const zeros = Array.from({ length: GROUPS - first.length - last.length }, () => '0');
   return [...first, ...zeros, ...last];
 }

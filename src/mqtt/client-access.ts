@@ -31,8 +31,13 @@ export interface RevokedClient {
 export abstract class ClientAccess {
   /** False: open mode. Nobody logs in, and every client may use any topic that does not start with `$`. */
   abstract readonly required: boolean;
-  /** The client where it may come in, or null; refused ones are all told at the same time, whatever is wrong. Rejects with STORAGE_UNAVAILABLE. */
+  /**
+   * The client where it may come in, or null; refused ones are all told at the same time, whatever is wrong. Rejects with
+   * STORAGE_UNAVAILABLE, and with TOO_MANY_LOGINS where it is refused without waiting for that time.
+   */
   abstract logIn(login: ClientLogin): Promise<AdmittedClient | null>;
+  /** True where a device has this id. Rejects with STORAGE_UNAVAILABLE. */
+  abstract isDevice(deviceId: string): Promise<boolean>;
   /** Calls back when clients are to be disconnected now. Returns what ends it. */
   abstract onRevoked(listener: (revoked: RevokedClient) => void): () => void;
 }

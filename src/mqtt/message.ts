@@ -38,6 +38,8 @@ export interface OutboundMessage {
   readonly qos: 0 | 1 | 2;
   readonly retain?: boolean;
   readonly properties?: PublishProperties;
+  /** The client id of the only subscriber that may get it, where clients log in to a broker in this process; else all do. */
+  readonly to?: string;
   /**
    * Called at most once, when the client with that id has acknowledged this very publish; only where the broker can tell
    * (LinkCapabilities.delivered). May come before `publish` resolves.

@@ -122,9 +122,10 @@ export class RequestDesk {
   }
 
   /** Rejects where it is worth while to have the request sent again. */
-  private async reply({ topic, qos }: InboundMessage, payload: string): Promise<void> {
+  private async reply({ topic, qos, clientId }: InboundMessage, payload: string): Promise<void> {
     try {
-      await this.publish({ topic: `${topic}/reply`, payload, qos: 1 });
+      const to = clientId === null ? {} : { to: clientId };
+      await this.publish({ topic: `${topic}/reply`, payload, qos: 1, ...to });
     } catch (cause) {
       const error = toDomainError(cause);
       this.log.warn(`reply ${error.code}`, () => ({

@@ -1,5 +1,5 @@
 import type { EventEmitter } from 'node:events';
-import type { Aedes, Client } from 'aedes';
+import type { Aedes, Client, PublishPacket } from 'aedes';
 
 /** What aedes keeps of a client and its types leave out. Tests on the wire pin what each is used for. */
 export interface AedesClient extends Client {
@@ -7,6 +7,9 @@ export interface AedesClient extends Client {
   readonly _parser: EventEmitter;
   /** It has sent its DISCONNECT. */
   readonly _disconnected: boolean;
+  /** What is published where it ends without one; while it is let in, the other. */
+  will: PublishPacket | null;
+  _will: PublishPacket | null;
   /** The packet id of the next message that has none; 1 to 65,535. */
   _nextId: number;
   /** The subscriptions in effect, by filter, and how each delivers. */

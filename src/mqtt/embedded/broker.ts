@@ -59,6 +59,11 @@ export class Broker extends Aedes {
     return (this as unknown as Registry).clients[id];
   }
 
+  /** The client that has `id`, or is about to have it. */
+  holderOf(id: string): Client | null {
+    return this.ids.holderOf(id);
+  }
+
   /** Resolves when nobody else has `id`. To be called before the client is let in. */
   takeId(id: string, client: Client): Promise<void> {
     // Later than what aedes does at the end of the connection.

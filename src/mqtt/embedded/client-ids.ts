@@ -15,6 +15,11 @@ export class ClientIds {
   private readonly latest = new Map<string, Turn>();
   private readonly turns = new WeakMap<Client, Turn>();
 
+  /** The last client that took `id`, unless it has left. */
+  holderOf(id: string): Client | null {
+    return this.latest.get(id)?.client ?? null;
+  }
+
   /** Closes the client that has `id`, and resolves when it has left. */
   async take(id: string, client: Client): Promise<void> {
     const earlier = this.latest.get(id);

@@ -1,7 +1,9 @@
-import { ANYONE, type Principal } from '../../common/access.js';
+import type { Principal } from '../../common/access.js';
 import { matchesFilter } from '../../common/topic.js';
 import type { DepartureReason } from '../attendance.js';
+import type { AdmittedClient } from '../client-access.js';
 import type { AedesClient } from './aedes-client.js';
+import type { ClientRights } from './client-rights.js';
 import { endOf } from './connection-end.js';
 import type { FrameGuard } from './frame.guard.js';
 import type { Incoming } from './transport.js';
@@ -16,14 +18,25 @@ export interface Slot {
   release(): void;
 }
 
+/** Whose a stored session is. */
+export function ownerOf({ kind, id }: Pick<Principal, 'kind' | 'id'>): string {
+  return `${kind} ${id}`;
+}
+
 /** What is kept of one connected client: its guard, its subscriptions, and its publishes in order of arrival. */
 export class Connection {
   /** Granted QoS by filter. */
   readonly filters = new Map<string, 0 | 1 | 2>();
   /** Ids of QoS 2 publishes that are with their handlers [MQTT-4.3.3-2]. */
   readonly qos2InFlight = new Set<number>();
-  /** Who the client is; said once, when it is let in. */
-  principal: Principal = ANYONE;
+  /** What it is let in by; said once, when its login is good. */
+  login: AdmittedClient | null = null;
+  /** Which topics it may use: none before that. */
+  rights: ClientRights | null = null;
+  /** Its CONNECT was answered with "accepted". */
+  wasLetIn = false;
+  /** That it ends is our doing, or has a reason that says nothing of the client. */
+  isBlameless = false;
   /** The broker's number of the message that was forwarded last. */
   lastForwarded = 0;
   private slots: Slot[] = [];
@@ -50,8 +63,20 @@ export class Connection {
     return endOf(this.client, this.guard, this.incoming.stream);
   }
 
+  /** The IP address of the peer. */
+  get ip(): string {
+    return this.address.slice(0, this.address.lastIndexOf(':'));
+  }
+
+  /** Who the client is. To be asked after its login. */
+  get principal(): Principal {
+    if (!this.login) throw new Error('nobody has logged in on this connection');
+    return this.login.principal;
+  }
+
   /** The client is let in. */
   admitted(): void {
+    this.wasLetIn = true;
     this.incoming.admitted();
   }
 

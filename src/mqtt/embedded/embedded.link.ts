@@ -1,23 +1,26 @@
 import type { EventEmitter } from 'node:events';
-import type { Client, ConnectPacket, PublishPacket, SubscribePacket, UnsubscribePacket } from 'aedes';
+import type { Client, PublishPacket, SubscribePacket, UnsubscribePacket } from 'aedes';
 import { TopicConfig } from '../../config/topic.config.js';
-import { type AdmittedClient, ClientAccess } from '../client-access.js';
+import { ClientAccess } from '../client-access.js';
 import { type Delivery, type LinkCapabilities, type LinkCounters, type LinkStatus, MqttLink } from '../link.js';
 import type { OutboundMessage } from '../message.js';
 import { MqttErrors } from '../mqtt.errors.js';
 import { RetainedStore } from '../retained.store.js';
 import type { AedesClient } from './aedes-client.js';
-import { AccessRules, clampKeepalive } from './access-rules.js';
+import { AccessRules } from './access-rules.js';
+import { Addressees } from './addressees.js';
+import { Admission } from './admission.js';
 import { Audit } from './audit.js';
 import { Broker } from './broker.js';
 import { CommandListeners } from './command-listeners.js';
-import { Connection } from './connection.js';
+import { Connection, ownerOf } from './connection.js';
 import { Entrances, type EntranceSettings } from './entrances.js';
+import { Flapping } from './flapping.js';
 import { Flow } from './flow.js';
-import { detached } from './detached.js';
 import { Forwarding } from './forwarding.js';
 import { DRAIN_TIMEOUT_MS, FrameGuard } from './frame.guard.js';
 import { Intake, MAX_HALF_OPEN } from './intake.js';
+import { Logins } from './logins.js';
 import { watchOwnRefusals } from './own-refusals.js';
 import { Receipts } from './receipts.js';
 import { RetainedMessages } from './retained-messages.js';
@@ -27,14 +30,13 @@ import type { Incoming } from './transport.js';
 import { withinTime } from './within-time.js';
 
 const CONNECT_TIMEOUT_MS = 10_000;
+const PUBLISH_TIMEOUT_MS = 10_000;
 const MAX_PAYLOAD = 256 * 1_024;
 /** In place of a granted QoS [MQTT-3.9.3-2]. */
 const REFUSED = 0x80;
 
 /** The packets of a client that are looked at before aedes gets them. */
 type Watched = SubscribePacket | UnsubscribePacket | { readonly cmd: 'puback'; readonly messageId: number };
-
-type Admitted = (error: Error | null, success: boolean) => void;
 
 const CAPABILITIES: LinkCapabilities = {
   kind: 'embedded',
@@ -53,7 +55,9 @@ export class EmbeddedLink extends MqttLink {
   override readonly listeners: CommandListeners;
   private state: LinkStatus = 'starting';
   private readonly connections = new WeakMap<Client, Connection>();
-  private readonly rules = new AccessRules();
+  private readonly addressees = new Addressees();
+  private readonly logins: Logins;
+  private readonly admission: Admission;
   private readonly audit = new Audit();
   private readonly flow: Flow;
   private readonly retained: RetainedMessages;
@@ -72,17 +76,24 @@ export class EmbeddedLink extends MqttLink {
   ) {
     super();
     const connectionOf = (client: Client): Connection | undefined => this.connections.get(client);
-    const { audit, receipts, rules } = this;
+    const { audit, receipts, addressees } = this;
+    const rules = new AccessRules(access.required);
     this.flow = new Flow(settings.mqtt.deviceRate);
     this.retained = new RetainedMessages(store, topics.prefix);
-    this.subscriptions = new SubscriptionRules(rules, audit, connectionOf);
-    this.sessions = new SessionStore(
-      this.retained,
-      this.subscriptions.isRefused,
-      (why) => audit.count(`dropped.${why}`),
-      // Whether a command goes out once more when its device is back is not for a queue to say: its time may be over.
-      (clientId, topic) => topic.startsWith(`${topics.prefix}/${clientId}/down/commands/`),
+    this.subscriptions = new SubscriptionRules(
+      rules,
+      audit,
+      connectionOf,
+      (id, filter) => void this.sessions.removeSubscriptions({ id }, [filter]),
     );
+    this.sessions = new SessionStore({
+      retained: this.retained,
+      isRefused: this.subscriptions.isRefused,
+      onDropped: (why) => audit.count(`dropped.${why}`),
+      // Whether a command goes out once more when its device is back is not for a queue to say: its time may be over.
+      isOfTheMoment: (clientId, topic) => topic.startsWith(`${topics.prefix}/${clientId}/down/commands/`),
+      mayGet: (packet, clientId) => addressees.mayGet(packet, clientId),
+    });
     this.intake = new Intake({
       rules,
       audit,
@@ -91,22 +102,51 @@ export class EmbeddedLink extends MqttLink {
       connectionOf,
       publishWill: (will) => this.broker.publish(will, null),
     });
-    const { authorizeForward } = new Forwarding({ audit, receipts, sessions: this.sessions, connectionOf });
+    this.logins = new Logins({
+      access,
+      audit,
+      sessions: this.sessions,
+      sayWill: (connection, will) => this.intake.takeWill(connection, will),
+    });
+    this.listeners = new CommandListeners(topics.prefix, (id) => this.broker.clientOf(id), connectionOf);
+    this.admission = new Admission({
+      rules,
+      audit,
+      topics,
+      connectionOf,
+      logins: this.logins,
+      attendances: this.listeners.attendances,
+      // In open mode any program on this machine could lock out any device by its id.
+      flapping: access.required ? new Flapping() : null,
+      onConnect: ({ guard }) => this.entrances.arrived(guard),
+      holderOf: (id) => this.broker.holderOf(id),
+      takeId: (id, client) => this.broker.takeId(id, client),
+      claim: (id, owner) => this.sessions.claim(id, owner),
+    });
+    const { authorizeForward } = new Forwarding({
+      audit,
+      receipts,
+      addressees,
+      sessions: this.sessions,
+      connectionOf,
+    });
     this.broker = new Broker(this.sessions, {
       concurrency: 0,
       connectTimeout: CONNECT_TIMEOUT_MS,
       drainTimeout: DRAIN_TIMEOUT_MS,
       maxClientsIdLength: 128,
       maxInflightInbound: MAX_HALF_OPEN,
-      preConnect: (client, packet, done) => this.admit(client, packet, done),
+      preConnect: this.admission.preConnect,
       authorizePublish: this.intake.authorizePublish,
       authorizeSubscribe: this.subscriptions.authorizeSubscribe,
       authorizeForward,
     });
-    this.listeners = new CommandListeners(topics.prefix, (id) => this.broker.clientOf(id), connectionOf);
     this.watchSubscriptions();
     this.broker.on('clientReady', (client) => this.onReady(client as AedesClient));
-    this.broker.on('clientDisconnect', (client) => this.sessions.disconnected(client.id, client.clean));
+    this.broker.on('clientDisconnect', (client) => {
+      const connection = connectionOf(client);
+      if (connection) this.sessions.disconnected(client.id, client.clean, ownerOf(connection.principal));
+    });
     (this.broker as EventEmitter).on('error', (error: Error) =>
       audit.note('error', 'broker error', () => ({ detail: error.message })),
     );
@@ -135,22 +175,30 @@ export class EmbeddedLink extends MqttLink {
     this.intake.start(filters, deliver);
     await this.retained.load();
     await this.broker.listen();
+    this.logins.start();
     await this.entrances.open();
     this.state = 'up';
   }
 
   /** Throws PUBLISH_REFUSED, PAYLOAD_TOO_LARGE, BROKER_UNAVAILABLE, BROKER_TIMEOUT, or what one of our handlers threw. */
-  override async publish({ topic, payload, qos, retain = false, receipt }: OutboundMessage): Promise<void> {
+  override async publish(message: OutboundMessage): Promise<void> {
+    const { topic, payload, qos, retain = false, receipt } = message;
+    // In open mode every topic is everybody's.
+    const to = this.access.required ? message.to : undefined;
     if (this.state !== 'up') throw MqttErrors.BROKER_UNAVAILABLE('The MQTT broker is not running.', { retryAfter: 5 });
     const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
     if (bytes.length > MAX_PAYLOAD) throw MqttErrors.PAYLOAD_TOO_LARGE(`A payload has at most ${MAX_PAYLOAD} bytes.`);
     const packet: PublishPacket = { cmd: 'publish', topic, payload: bytes, qos, retain, dup: false };
     const offered = this.intake.offer(packet, !this.isDownward(topic));
-    await withinTime(offered);
-    if (!receipt) return this.broker.publish(packet, null);
+    await withinTime(offered, PUBLISH_TIMEOUT_MS, late);
+    if (!receipt && to === undefined) return this.broker.publish(packet, null);
     const numbered = this.broker.numbered(packet);
-    this.receipts.want(numbered, receipt);
-    this.broker.fanOut(numbered, null, () => this.receipts.settled(numbered));
+    if (receipt) this.receipts.want(numbered, receipt);
+    if (to !== undefined) this.addressees.begin(numbered, to);
+    this.broker.fanOut(numbered, null, () => {
+      this.receipts.settled(numbered);
+      this.addressees.end(numbered);
+    });
   }
 
   override async stopIntake(): Promise<void> {
@@ -165,6 +213,7 @@ export class EmbeddedLink extends MqttLink {
     // The last acknowledgements are written at the end of the turn in which they were given.
     await new Promise(setImmediate);
     this.sessions.stop();
+    this.logins.stop();
     await new Promise<void>((resolve) => this.broker.close(resolve));
     await this.entrances.close();
   }
@@ -183,6 +232,8 @@ export class EmbeddedLink extends MqttLink {
     guard.once('close', () => {
       this.listeners.gone(client, connection.whyEnded);
       this.receipts.gone(client);
+      this.logins.gone(connection);
+      this.admission.gone(connection);
     });
     this.entrances.wait(guard, stream);
   }
@@ -205,62 +256,6 @@ export class EmbeddedLink extends MqttLink {
     this.broker.on('unsubscribe', (filters, client) => this.listeners.dropped(client as AedesClient, filters));
   }
 
-  private admit(client: Client, packet: ConnectPacket, done: Admitted): void {
-    const connection = this.connections.get(client);
-    if (!connection || client.closed) return done(new Error('closed before its CONNECT was read'), false);
-    this.entrances.arrived(connection.guard);
-    const refusal = this.rules.refuseConnect(packet);
-    if (refusal) {
-      this.audit.note(`refused.${refusal.why}`, 'connection refused', () => ({
-        detail: refusal.detail,
-        client: packet.clientId.slice(0, 128),
-        address: connection.address,
-      }));
-      connection.guard.refuse(refusal.returnCode);
-      return done(new Error(refusal.detail), false);
-    }
-    if (packet.will) packet.will.payload = detached(packet.will.payload);
-    packet.clientId = this.rules.clientId(packet);
-    connection.guard.keepalive.set(clampKeepalive(packet.keepalive ?? 0));
-    // The guard keeps the time; aedes would count while frames wait for our handlers.
-    packet.keepalive = 0;
-    void this.letIn(connection, packet, done);
-  }
-
-  private async letIn(connection: Connection, packet: ConnectPacket, done: Admitted): Promise<void> {
-    const { client, guard } = connection;
-    const admitted = await this.logIn(connection, packet);
-    if (client.closed) return;
-    if (typeof admitted === 'number') {
-      guard.refuse(admitted);
-      return done(new Error('the login is refused'), false);
-    }
-    connection.principal = admitted.principal;
-    this.listeners.attendances.enters(client, packet.clientId);
-    await this.broker.takeId(packet.clientId, client);
-    if (!client.closed) done(null, true);
-  }
-
-  /** The client, or the CONNACK return code that refuses it (MQTT 3.1.1, table 3.1). */
-  private async logIn(
-    { address, certificateName }: Connection,
-    packet: ConnectPacket,
-  ): Promise<AdmittedClient | 3 | 5> {
-    const { clientId, username = null, password = null } = packet;
-    const ip = address.slice(0, address.lastIndexOf(':'));
-    try {
-      const login = { clientId, username, password, address: ip, certificateName };
-      return (await this.access.logIn(login)) ?? 5;
-    } catch (error) {
-      this.audit.note('refused.login', 'login not possible', () => ({
-        detail: String(error),
-        client: clientId,
-        address,
-      }));
-      return 3;
-    }
-  }
-
   private onReady(client: AedesClient): void {
     this.sessions.connected(client.id);
     const connection = this.connections.get(client);
@@ -278,4 +273,9 @@ export class EmbeddedLink extends MqttLink {
     const { prefix } = this.topics;
     return topic.startsWith(`${prefix}/`) && topic.slice(prefix.length + 1).split('/', 2)[1] === 'down';
   }
+}
+
+function late(): Error {
+  const seconds = PUBLISH_TIMEOUT_MS / 1_000;
+  return MqttErrors.BROKER_TIMEOUT(`The MQTT broker did not accept the message within ${seconds} s.`);
 }

@@ -1,4 +1,5 @@
 import type { AedesPublishPacket, Client } from 'aedes';
+import type { Addressees } from './addressees.js';
 import type { Audit } from './audit.js';
 import type { Connection } from './connection.js';
 import { takePacketId } from './packet-ids.js';
@@ -12,6 +13,7 @@ export interface ForwardingParts {
   readonly audit: Audit;
   readonly receipts: Receipts;
   readonly sessions: SessionStore;
+  readonly addressees: Addressees;
   readonly connectionOf: (client: Client) => Connection | undefined;
 }
 
@@ -23,7 +25,7 @@ export class Forwarding {
   readonly authorizeForward = (client: Client, packet: AedesPublishPacket): AedesPublishPacket | null => {
     const { audit } = this.parts;
     const connection = this.parts.connectionOf(client);
-    if (!connection || this.isDouble(connection, packet)) return null;
+    if (!connection || !this.mayGet(connection, packet) || this.isDouble(connection, packet)) return null;
     connection.guard.allowance.expect(packet.qos);
     // aedes lowers the QoS to that of the subscription only for filters without wildcards [MQTT-3.8.4-6].
     if (packet.qos === 2 && !connection.grantsQos2(packet.topic)) packet.qos = 1;
@@ -38,6 +40,12 @@ export class Forwarding {
     // Given back, so that it stays queued in a stored session.
     return packet;
   };
+
+  private mayGet({ client, rights }: Connection, packet: AedesPublishPacket): boolean {
+    // What comes from the queue of a stored session has its id already; it was queued under the rights of an earlier login.
+    if (packet.messageId !== undefined && !rights?.mayReceive(packet.topic)) return false;
+    return this.parts.addressees.mayGet(packet, client.id);
+  }
 
   /** aedes calls for each subscription that matches, one right after the other. What comes from a queue has its id already. */
   private isDouble(connection: Connection, { brokerCounter, messageId }: AedesPublishPacket): boolean {

@@ -1,7 +1,7 @@
 import type { Client, PublishPacket } from 'aedes';
 import { matchesFilter } from '../../common/topic.js';
 import { Holding } from '../holding.js';
-import { BROKER } from '../../common/access.js';
+import { BROKER, type Principal } from '../../common/access.js';
 import type { Delivery } from '../link.js';
 import type { InboundMessage } from '../message.js';
 import { MqttErrors } from '../mqtt.errors.js';
@@ -80,15 +80,33 @@ export class Intake {
     const isWill = (packet.cmd as string | undefined) !== 'publish';
     // A stop says nothing about the devices, and what it finds still unread gets no answer, so that it is sent again.
     if (this.stopped) return isWill ? done(new Error('the broker is stopping')) : undefined;
+    const connection = client && this.parts.connectionOf(client);
+    if (!connection) return done(new Error('nobody is known to publish this'));
     if (isWill) {
-      this.takeWill(client?.id ?? null, { ...packet, cmd: 'publish', dup: false });
+      this.takeWill(connection, packet);
       return done(new Error('it is published when it is stored'));
     }
-    const connection = (client && this.parts.connectionOf(client)) ?? null;
-    const publish = new Publish(this.parts, connection, client?.id ?? null, packet, done, true);
-    connection?.add(publish);
-    this.pass(publish, true);
+    const publish = new Publish(this.parts, connection, connection, packet, done, true);
+    connection.add(publish);
+    if (connection.rights?.mayPublish(packet.topic)) this.pass(publish, true);
+    else {
+      this.parts.audit.received++;
+      publish.refuse('topic', this.parts.rules.refusePublish(packet.topic) ?? 'it is not a topic of this client');
+    }
   };
+
+  /** Takes the will of a connection that has ended. It may wait for the database for long, and must not keep all that aedes knows of its client so long. */
+  takeWill(connection: Connection, packet: PublishPacket): void {
+    const will: PublishPacket = { ...packet, cmd: 'publish', dup: false };
+    const sender = { client: { id: connection.client.id }, principal: connection.principal };
+    const told = this.count(will, (error) => {
+      if (!error) this.parts.publishWill(will);
+    });
+    if (told) return this.pass(new Publish(this.parts, null, sender, will, told, true), true);
+    this.parts.audit.note('dropped.will', 'will dropped: too much waits for the database', () => ({
+      client: sender.client.id,
+    }));
+  }
 
   /** Hands a message of our own to our handlers; resolves when they and the retained store are done. */
   async offer(packet: PublishPacket, toHandlers: boolean): Promise<void> {
@@ -99,17 +117,6 @@ export class Intake {
       if (told) this.pass(new Publish(this.parts, null, null, packet, told, false), toHandlers);
       else reject(MqttErrors.BROKER_UNAVAILABLE('Too many messages wait already.', { retryAfter: 2 }));
     });
-  }
-
-  /** A will may wait for the database for long, and must not keep all that aedes knows of its client so long. */
-  private takeWill(clientId: string | null, will: PublishPacket): void {
-    const told = this.count(will, (error) => {
-      if (!error) this.parts.publishWill(will);
-    });
-    if (told) return this.pass(new Publish(this.parts, null, clientId, will, told, true), true);
-    this.parts.audit.note('dropped.will', 'will dropped: too much waits for the database', () => ({
-      client: clientId,
-    }));
   }
 
   private pass(publish: Publish, toHandlers: boolean): void {
@@ -134,6 +141,12 @@ export class Intake {
   }
 }
 
+/** Who publishes. */
+interface Sender {
+  readonly client: { readonly id: string };
+  readonly principal: Principal;
+}
+
 /** One publish on its way through our handlers. */
 class Publish implements Delivery, Slot {
   readonly message: InboundMessage;
@@ -144,8 +157,10 @@ class Publish implements Delivery, Slot {
 
   constructor(
     private readonly parts: Shared,
+    /** Where its acknowledgement goes. */
     private readonly connection: Connection | null,
-    clientId: string | null,
+    /** Null: ourselves. */
+    sender: Sender | null,
     private readonly packet: PublishPacket,
     private readonly done: Done,
     /** Nobody minds when the verdict comes late, as long as the client is there. */
@@ -158,8 +173,8 @@ class Publish implements Delivery, Slot {
       qos: packet.qos,
       retain: packet.retain,
       replayed: false,
-      clientId,
-      sender: connection?.principal ?? BROKER,
+      clientId: sender?.client.id ?? null,
+      sender: sender?.principal ?? BROKER,
       receivedAt: Date.now(),
     };
   }
@@ -246,6 +261,8 @@ class Publish implements Delivery, Slot {
 
   private drop(error: Error): void {
     this.parts.audit.failed++;
+    // It was we who could not, and the client does well to connect again.
+    if (this.connection) this.connection.isBlameless = true;
     if (this.packet.retain) this.parts.retained.withdraw(this.message);
     this.end(error);
   }

@@ -15,13 +15,14 @@ describe('SessionStore', () => {
   let store: SessionStore;
   beforeEach(() => {
     dropped = [];
-    store = new SessionStore(
-      {} as RetainedMessages,
-      () => false,
-      (why) => dropped.push(why),
-      (clientId, topic) => topic === `${clientId}/now`,
-      LIMITS,
-    );
+    store = new SessionStore({
+      retained: {} as RetainedMessages,
+      isRefused: () => false,
+      onDropped: (why) => dropped.push(why),
+      isOfTheMoment: (clientId, topic) => topic === `${clientId}/now`,
+      mayGet: (_, clientId) => clientId !== 'other',
+      limits: LIMITS,
+    });
   });
 
   async function queued(id: string): Promise<number[]> {
@@ -42,7 +43,7 @@ describe('SessionStore', () => {
     await store.addSubscriptions({ id: 'a' }, [{ topic: 't', qos: 1 }]);
     for (let i = 1; i <= 5; i++) await store.outgoingUpdate({ id: 'a' }, { ...packet(i), messageId: i });
     await expect(store.outgoingUpdate({ id: 'a' }, { ...packet(6), messageId: 6 })).rejects.toThrow('too many');
-    store.disconnected('a', false);
+    store.disconnected('a', false, 'owner');
     expect(await queued('a')).toEqual([1, 2, 3]);
     await store.outgoingEnqueue({ clientId: 'a' }, packet(7));
     expect(await queued('a')).toEqual([1, 2, 3]);
@@ -53,7 +54,7 @@ describe('SessionStore', () => {
     const big = (counter: number): AedesPublishPacket => ({ ...packet(counter), payload: Buffer.alloc(59) });
     for (const id of ['a', 'b']) {
       await store.addSubscriptions({ id }, [{ topic: 't', qos: 1 }]);
-      store.disconnected(id, false);
+      store.disconnected(id, false, 'owner');
     }
     await store.outgoingEnqueue({ clientId: 'a' }, big(1));
     await store.outgoingEnqueue({ clientId: 'a' }, big(2)); // over the bound of one session
@@ -88,7 +89,7 @@ describe('SessionStore', () => {
   it('forgets the session that is away longest when there are too many, with its subscriptions', async () => {
     for (const id of ['a', 'b', 'c']) {
       await store.addSubscriptions({ id }, [{ topic: id, qos: 1 }]);
-      store.disconnected(id, false);
+      store.disconnected(id, false, 'owner');
     }
     expect(['a', 'b', 'c'].map((topic) => store.hasSubscriber(topic))).toEqual([false, true, true]);
     expect(dropped).toEqual(['session']);
@@ -96,18 +97,18 @@ describe('SessionStore', () => {
 
   it('keeps a session whose client came back', async () => {
     await store.addSubscriptions({ id: 'a' }, [{ topic: 'a', qos: 1 }]);
-    store.disconnected('a', false);
+    store.disconnected('a', false, 'owner');
     store.connected('a');
     for (const id of ['b', 'c']) {
       await store.addSubscriptions({ id }, [{ topic: id, qos: 1 }]);
-      store.disconnected(id, false);
+      store.disconnected(id, false, 'owner');
     }
     expect(store.hasSubscriber('a')).toBe(true);
   });
 
   it('ends what is left of a clean session', async () => {
     await store.incomingStorePacket({ id: 'a' }, { messageId: 1 });
-    store.disconnected('a', true);
+    store.disconnected('a', true, 'owner');
     expect(store.halfOpen.count('a')).toBe(0);
   });
 

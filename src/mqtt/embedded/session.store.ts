@@ -4,9 +4,9 @@ import type { AedesClient } from './aedes-client.js';
 import { detached } from './detached.js';
 import { HalfOpen } from './half-open.js';
 import { takePacketId } from './packet-ids.js';
-import type { RetainedMessages } from './retained-messages.js';
 import { type Filter, newSession, type Outgoing, type Session, sizeOf } from './session.js';
 import { SESSION_LIMITS, type SessionLimits } from './session-limits.js';
+import type { Absence, SessionParts } from './session-parts.js';
 import { TopicTree } from './topic-tree.js';
 
 const SWEEP_MS = 60_000;
@@ -22,21 +22,17 @@ export class SessionStore {
   private readonly sessions = new Map<string, Session>();
   readonly halfOpen = new HalfOpen();
   private readonly wills = new Map<string, object>();
-  /** Clients with a session that are away, and since when; the longest absent first. */
-  private readonly away = new Map<string, number>();
+  /** Clients with a session that are away; the longest absent first. */
+  private readonly away = new Map<string, Absence>();
   private readonly subscribers = new TopicTree<Map<string, number>>();
   private bytes = 0;
   private sweeper: NodeJS.Timeout | null = null;
 
-  constructor(
-    private readonly retained: RetainedMessages,
-    /** True for a subscription that was refused: aedes stores all filters of a packet as soon as one is granted. */
-    private readonly isRefused: (subscription: object) => boolean,
-    private readonly onDropped: (why: 'offline_queue' | 'session') => void,
-    /** True for what its publisher sends again itself, or not, when the client is back: it must not come from the queue as well. */
-    private readonly isOfTheMoment: (clientId: string, topic: string) => boolean,
-    private readonly limits: SessionLimits = SESSION_LIMITS,
-  ) {}
+  private readonly limits: SessionLimits;
+
+  constructor(private readonly parts: SessionParts) {
+    this.limits = parts.limits ?? SESSION_LIMITS;
+  }
 
   /** aedes checks that this is an async function. */
   async setup(): Promise<void> {
@@ -60,8 +56,19 @@ export class SessionStore {
     this.away.delete(clientId);
   }
 
+  /** What another principal left under this id is not for its new holder. To be called before that is let in. */
+  claim(clientId: string, owner: string): void {
+    const absence = this.away.get(clientId);
+    if (absence && absence.owner !== owner) this.end(clientId);
+  }
+
+  /** The principal is not there any more, and its clients are not connected. */
+  forgetOwner(owner: string): void {
+    for (const [id, absence] of this.away) if (absence.owner === owner) this.end(id);
+  }
+
   /** What is kept of the session from now on counts against the limits. */
-  disconnected(clientId: string, clean: boolean): void {
+  disconnected(clientId: string, clean: boolean, owner: string): void {
     if (clean) {
       this.end(clientId);
       return;
@@ -70,13 +77,13 @@ export class SessionStore {
     if (!session && this.halfOpen.count(clientId) === 0) return;
     if (session) this.trim(session);
     this.away.delete(clientId);
-    this.away.set(clientId, Date.now());
+    this.away.set(clientId, { since: Date.now(), owner });
     this.sweep();
   }
 
   async addSubscriptions({ id }: Named, subscriptions: readonly Subscription[]): Promise<void> {
     for (const subscription of subscriptions) {
-      if (this.isRefused(subscription)) continue;
+      if (this.parts.isRefused(subscription)) continue;
       const { topic, qos } = subscription;
       const session = this.session(id);
       session.filters.set(topic, { topic, qos });
@@ -119,7 +126,7 @@ export class SessionStore {
     subscribers: readonly { readonly clientId: string }[],
     packet: AedesPublishPacket,
   ): Promise<void> {
-    for (const { clientId } of subscribers) this.enqueue(clientId, packet);
+    for (const { clientId } of subscribers) if (this.parts.mayGet(packet, clientId)) this.enqueue(clientId, packet);
   }
 
   /** Notes the packet id under which a message went out, or that its PUBREC came. Rejects where the queue is full. */
@@ -160,7 +167,7 @@ export class SessionStore {
     const isTaken = (id: number): boolean => this.isInFlight(client.id, id);
     const session = this.sessions.get(client.id);
     for (const [counter, packet] of session?.outgoing ?? []) {
-      if (packet.cmd === 'publish' && this.isOfTheMoment(client.id, packet.topic)) this.drop(session!, counter);
+      if (packet.cmd === 'publish' && this.parts.isOfTheMoment(client.id, packet.topic)) this.drop(session!, counter);
     }
     const queued = [...(session?.outgoing.values() ?? [])];
     return Readable.from(
@@ -207,14 +214,14 @@ export class SessionStore {
   async storeRetained(): Promise<void> {}
 
   createRetainedStreamCombi(filters: readonly string[]): Readable {
-    return Readable.from(this.retained.matching(filters));
+    return Readable.from(this.parts.retained.matching(filters));
   }
 
   private enqueue(id: string, packet: AedesPublishPacket): AedesPublishPacket | null {
     const session = this.session(id);
     const { topic, payload, qos, retain, brokerId, brokerCounter } = packet;
     if (!this.hasRoom(id, session, sizeOf(packet))) {
-      this.onDropped('offline_queue');
+      this.parts.onDropped('offline_queue');
       return null;
     }
     const kept = { cmd: 'publish', brokerId, brokerCounter, topic, payload: detached(payload), qos, retain } as const;
@@ -276,16 +283,16 @@ export class SessionStore {
     for (const counter of [...outgoing.keys()].toReversed()) {
       if (excess-- <= 0 && this.bytes <= this.limits.totalBytes) break;
       this.drop(session, counter);
-      this.onDropped('offline_queue');
+      this.parts.onDropped('offline_queue');
     }
   }
 
   private sweep(): void {
     const oldest = Date.now() - this.limits.maxAgeMs;
-    for (const [id, since] of this.away) {
+    for (const [id, { since }] of this.away) {
       if (since > oldest && this.away.size <= this.limits.sessions) break;
       this.end(id);
-      this.onDropped('session');
+      this.parts.onDropped('session');
     }
   }
 }

@@ -17,6 +17,8 @@ export class SubscriptionRules {
     private readonly rules: AccessRules,
     private readonly audit: Audit,
     private readonly connectionOf: (client: Client) => Connection | undefined,
+    /** A filter of a stored session is not granted any more. */
+    private readonly onWithdrawn: (clientId: string, filter: string) => void,
   ) {}
 
   readonly isRefused = (subscription: object): boolean => this.refused.has(subscription);
@@ -32,18 +34,12 @@ export class SubscriptionRules {
             ? `more than ${MAX_PER_PACKET} filters in one packet`
             : !connection.filters.has(filter) && connection.filters.size >= MAX_PER_CLIENT
               ? `more than ${MAX_PER_CLIENT} subscriptions of one client`
-              : this.rules.refuseSubscribe(filter);
+              : this.rules.refuseSubscribe(filter, connection.rights);
       if (problem === null) {
         connection.filters.set(filter, subscription.qos);
         continue;
       }
-      this.refused.add(subscription);
-      this.audit.note('refused.subscribe', 'subscription refused', () => ({
-        detail: problem,
-        filter: filter.slice(0, 256),
-        client: connection.client.id,
-        address: connection.address,
-      }));
+      this.refuse(connection, subscription, problem);
     }
   }
 
@@ -52,9 +48,18 @@ export class SubscriptionRules {
     subscription: Subscription,
     done: (error: Error | null, subscription?: Subscription | null) => void,
   ): void => {
-    // A restored session brings filters that came in no packet of this connection.
-    if (!this.refused.has(subscription)) this.connectionOf(client)?.filters.set(subscription.topic, subscription.qos);
-    done(null, this.refused.has(subscription) ? null : subscription);
+    const connection = this.connectionOf(client);
+    const { topic, qos } = subscription;
+    if (this.refused.has(subscription) || !connection) return done(null, null);
+    // A restored session brings filters that came in no packet of this connection, under the rights of an earlier one.
+    const problem = this.rules.refuseSubscribe(topic, connection.rights);
+    if (problem === null) {
+      connection.filters.set(topic, qos);
+      return done(null, subscription);
+    }
+    this.refuse(connection, subscription, problem);
+    this.onWithdrawn(client.id, topic);
+    done(null, null);
   };
 
   /**
@@ -70,5 +75,15 @@ export class SubscriptionRules {
       delete held[topic];
       broker.unsubscribe(topic, subscription.func, () => {});
     }
+  }
+
+  private refuse(connection: Connection, subscription: Subscription, problem: string): void {
+    this.refused.add(subscription);
+    this.audit.note('refused.subscribe', 'subscription refused', () => ({
+      detail: problem,
+      filter: subscription.topic.slice(0, 256),
+      client: connection.client.id,
+      address: connection.address,
+    }));
   }
 }

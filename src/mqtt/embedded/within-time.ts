@@ -1,17 +1,11 @@
-import { MqttErrors } from '../mqtt.errors.js';
-
-const PUBLISH_TIMEOUT_MS = 10_000;
-
-/** Resolves and rejects as `accepted` does, or after 10 s with BROKER_TIMEOUT. */
-export async function withinTime(accepted: Promise<void>): Promise<void> {
+/** What `promise` comes to, or the error of `late` where that takes longer than `ms` milliseconds. */
+export async function withinTime<T>(promise: Promise<T>, ms: number, late: () => Error): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const seconds = PUBLISH_TIMEOUT_MS / 1_000;
-    const detail = `The MQTT broker did not accept the message within ${seconds} s.`;
-    timer = setTimeout(() => reject(MqttErrors.BROKER_TIMEOUT(detail)), PUBLISH_TIMEOUT_MS);
+  const tooLate = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(late()), ms);
   });
   try {
-    await Promise.race([accepted, late]);
+    return await Promise.race([promise, tooLate]);
   } finally {
     clearTimeout(timer);
   }

@@ -151,6 +151,10 @@ class EveryoneAccess extends ClientAccess {
     return { principal: ANYONE, credentialId: null, expiresAt: null };
   }
 
+  override async isDevice(): Promise<boolean> {
+    return false;
+  }
+
   override onRevoked(): () => void {
     return () => {};
   }

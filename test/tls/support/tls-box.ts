@@ -18,6 +18,10 @@ export class RecordingAccess extends ClientAccess {
     return { principal: ANYONE, credentialId: null, expiresAt: null };
   }
 
+  override async isDevice(): Promise<boolean> {
+    return false;
+  }
+
   override onRevoked(): () => void {
     return () => {};
   }

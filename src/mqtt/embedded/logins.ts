@@ -1,0 +1,136 @@
+import type { PublishPacket } from 'aedes';
+import type { AdmittedClient, ClientAccess, ClientLogin, RevokedClient } from '../client-access.js';
+import type { Audit } from './audit.js';
+import { type Connection, ownerOf } from './connection.js';
+import type { SessionStore } from './session.store.js';
+import { withinTime } from './within-time.js';
+
+/** A client waits that long for its CONNACK. */
+const LOGIN_TIMEOUT_MS = 10_000;
+/** Logins that may be judged at the same time. */
+const MAX_JUDGED = 10_000;
+const SWEEP_MS = 1_000;
+
+export interface LoginsParts {
+  readonly access: ClientAccess;
+  readonly audit: Audit;
+  /** Publishes the will of a connection that has ended. */
+  readonly sayWill: (connection: Connection, will: PublishPacket) => void;
+  readonly sessions: SessionStore;
+}
+
+/**
+ * The logins that are judged and those in effect, each until its connection ends. One that is revoked or expires closes its
+ * connection at once, also where that is still being let in.
+ */
+export class Logins {
+  private readonly inEffect = new Set<Connection>();
+  /** For each login that is judged, what was revoked meanwhile. */
+  private readonly judged = new Set<RevokedClient[]>();
+  private sweeper: NodeJS.Timeout | null = null;
+  private unfollow: () => void = () => {};
+
+  constructor(private readonly parts: LoginsParts) {}
+
+  /** How many are in effect. */
+  get size(): number {
+    return this.inEffect.size;
+  }
+
+  start(): void {
+    const { access } = this.parts;
+    if (!access.required) return;
+    this.unfollow = access.onRevoked((revoked) => void this.revoke(revoked));
+    this.sweeper = setInterval(() => this.expire(), SWEEP_MS).unref();
+  }
+
+  stop(): void {
+    this.unfollow();
+    if (this.sweeper) clearInterval(this.sweeper);
+  }
+
+  /** Puts the login into effect for the connection, or says that it is refused. Rejects where it cannot be judged, or not within 10 s. */
+  async logIn(connection: Connection, login: ClientLogin): Promise<AdmittedClient | null> {
+    if (this.judged.size >= MAX_JUDGED) throw new Error('too many logins at once');
+    const revoked: RevokedClient[] = [];
+    this.judged.add(revoked);
+    try {
+      const admitted = await withinTime(this.parts.access.logIn(login), LOGIN_TIMEOUT_MS, late);
+      if (!admitted || revoked.some((one) => ends(one, admitted))) return null;
+      connection.login = admitted;
+      if (!connection.client.closed) this.inEffect.add(connection);
+      return admitted;
+    } finally {
+      this.judged.delete(revoked);
+    }
+  }
+
+  /** The connection has ended. */
+  gone(connection: Connection): void {
+    this.inEffect.delete(connection);
+  }
+
+  private async revoke(revoked: RevokedClient): Promise<void> {
+    for (const meanwhile of this.judged) meanwhile.push(revoked);
+    const ended = [...this.inEffect].filter(({ login }) => login && ends(revoked, login));
+    const wills = ended.map((connection) => [connection, this.takeWill(connection)] as const);
+    await Promise.all(ended.map((connection) => this.close(connection, 'revoked')));
+    // What is not there any more has nothing to say, and what was kept for it is for nobody.
+    if (await this.isGone(revoked)) this.parts.sessions.forgetOwner(ownerOf(revoked));
+    else for (const [connection, will] of wills) if (will) this.parts.sayWill(connection, will);
+  }
+
+  private async isGone({ kind, id, credentialId }: RevokedClient): Promise<boolean> {
+    if (kind === 'key') return true;
+    // A device that cannot be asked for is still one, as far as is known.
+    return credentialId === null && !(await this.parts.access.isDevice(id).catch(() => true));
+  }
+
+  private expire(): void {
+    const now = Date.now();
+    for (const connection of this.inEffect) {
+      const expiresAt = connection.login?.expiresAt ?? null;
+      if (expiresAt === null || expiresAt > now) continue;
+      // A key that has expired publishes nothing any more, not even its will.
+      if (connection.principal.kind === 'key') this.takeWill(connection);
+      void this.close(connection, 'expired');
+    }
+  }
+
+  /** The will that would be published now, which is not any more. */
+  private takeWill({ client }: Connection): PublishPacket | null {
+    const { will } = client;
+    client.will = null;
+    client._will = null;
+    if (will) void this.parts.sessions.delWill(client);
+    return will;
+  }
+
+  /** Resolves when nothing of the connection is left. */
+  private async close(connection: Connection, why: 'revoked' | 'expired'): Promise<void> {
+    this.inEffect.delete(connection);
+    const { client, guard, address } = connection;
+    connection.isBlameless = true;
+    this.parts.audit.note(
+      `closed.${why}`,
+      `client closed: its login has ${why === 'revoked' ? 'been revoked' : 'expired'}`,
+      () => ({
+        client: client.id,
+        address,
+      }),
+    );
+    if (guard.closed) return;
+    const closed = new Promise<void>((resolve) => guard.once('close', resolve));
+    client.close();
+    await closed;
+  }
+}
+
+function ends(revoked: RevokedClient, { principal, credentialId }: AdmittedClient): boolean {
+  if (principal.kind !== revoked.kind || principal.id !== revoked.id) return false;
+  return revoked.credentialId === null || revoked.credentialId === credentialId;
+}
+
+function late(): Error {
+  return new Error(`no answer within ${LOGIN_TIMEOUT_MS / 1_000} s`);
+}
