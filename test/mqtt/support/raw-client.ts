@@ -20,8 +20,9 @@ export class RawClient {
     socket.on('close', () => (this.ended = true));
   }
 
-  static async open(port: number): Promise<RawClient> {
-    const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+  /** `from`: the address of this machine that it comes from. */
+  static async open(port: number, from = '127.0.0.1'): Promise<RawClient> {
+    const socket = connect({ port, host: '127.0.0.1', localAddress: from, noDelay: true });
     const client = new RawClient(socket);
     await once(socket, 'connect');
     return client;
