@@ -9,7 +9,7 @@ import { RetainedStore } from '../retained.store.js';
 import type { AedesClient } from './aedes-client.js';
 import { AccessRules } from './access-rules.js';
 import { Addressees } from './addressees.js';
-import { Admission } from './admission.js';
+import { ClientAdmission } from './client-admission.js';
 import { Audit } from './audit.js';
 import { Broker } from './broker.js';
 import { CommandListeners } from './command-listeners.js';
@@ -57,7 +57,7 @@ export class EmbeddedLink extends MqttLink {
   private readonly connections = new WeakMap<Client, Connection>();
   private readonly addressees = new Addressees();
   private readonly logins: Logins;
-  private readonly admission: Admission;
+  private readonly admission: ClientAdmission;
   private readonly audit = new Audit();
   private readonly flow: Flow;
   private readonly retained: RetainedMessages;
@@ -109,7 +109,7 @@ export class EmbeddedLink extends MqttLink {
       sayWill: (connection, will) => this.intake.takeWill(connection, will),
     });
     this.listeners = new CommandListeners(topics.prefix, (id) => this.broker.clientOf(id), connectionOf);
-    this.admission = new Admission({
+    this.admission = new ClientAdmission({
       rules,
       audit,
       topics,

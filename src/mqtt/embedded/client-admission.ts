@@ -20,7 +20,7 @@ const FLAPPING: ConnectRefusal = {
 
 type Admitted = (error: Error | null, success: boolean) => void;
 
-export interface AdmissionParts {
+export interface ClientAdmissionParts {
   readonly rules: AccessRules;
   readonly audit: Audit;
   readonly logins: Logins;
@@ -40,8 +40,8 @@ export interface AdmissionParts {
 }
 
 /** Lets clients in, in aedes' `preConnect`. */
-export class Admission {
-  constructor(private readonly parts: AdmissionParts) {}
+export class ClientAdmission {
+  constructor(private readonly parts: ClientAdmissionParts) {}
 
   /** A connection has ended, let in or not. */
   gone({ client, ip, wasLetIn, isBlameless }: Connection): void {
