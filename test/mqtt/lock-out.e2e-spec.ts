@@ -1,28 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { IConnectPacket } from 'mqtt-packet';
 import { newSecret } from '../../src/common/secrets.js';
 import { MqttLink } from '../../src/mqtt/link.js';
 import { basic, bearer, type RequiredApp, requestsWith, startRequired } from '../support/access.js';
 import { eventually } from '../support/eventually.js';
 import { type Box, startBox } from './support/box.js';
-import { connectPacket, publishPacket, RawClient } from './support/raw-client.js';
+import { attempt, login } from './support/login-attempt.js';
+import { publishPacket, RawClient } from './support/raw-client.js';
 import { type DeviceLogin, makeKey, registerDevice, type Rows, rowsOf } from './support/registered.js';
 import { TestAccess } from './support/test-access.js';
-
-type Login = Partial<IConnectPacket>;
-
-const login = (username: string, password: string): Login => ({ username, password: Buffer.from(password) });
-
-/** The CONNACK code, or null where it was closed without one, and the milliseconds until then. */
-async function attempt(port: number, id: string, options: Login, from?: string): Promise<[number | null, number]> {
-  const client = await RawClient.open(port, from);
-  const start = performance.now();
-  client.send(connectPacket(id, options));
-  const code = await client.connackCode();
-  const took = performance.now() - start;
-  client.send({ cmd: 'disconnect' });
-  return [code, took];
-}
 
 describe('Failed logins', () => {
   let box: RequiredApp;
