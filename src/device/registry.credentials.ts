@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { type RawBuilder, sql, type SqlBool } from 'kysely';
 import type { Actor, Principal } from '../common/access.js';
 import { hashOf, newKeyId, newSecret } from '../common/secrets.js';
+import { Turns } from '../common/turns.js';
 import { auditEntry } from '../storage/audit-entry.js';
 import { StatementError } from '../storage/storage.errors.js';
 import type { IssuedCredential } from './registry.device.js';
@@ -11,11 +12,14 @@ import { RegistryService } from './registry.service.js';
 import { demand, insertCredentials, locked } from './registry.statements.js';
 import { RegistryWatch } from './registry.watch.js';
 
-const MOST_TRIES = 10;
+/** How often a change is tried that other replicas were faster than. */
+const MOST_TRIES = 20;
 
 /** What devices log in with: at most two valid credentials each, of which only the hash is kept. */
 @Injectable()
 export class RegistryCredentials {
+  private readonly turns = new Turns();
+
   constructor(
     private readonly registry: RegistryService,
     private readonly devices: RegistryRepository,
@@ -35,23 +39,16 @@ export class RegistryCredentials {
   async issue(deviceId: string, overlapSeconds: number, caller: Principal, actor: Actor): Promise<IssuedCredential> {
     await this.registry.requireEntry(caller, deviceId);
     const issued = { id: newKeyId(), secret: newSecret() };
-    await this.watch.announce(deviceId, issued.secret);
-    try {
-      for (let tries = 1; ; tries++) {
-        const kept = await this.devices.credentialsOf(deviceId);
-        try {
-          await this.store(deviceId, issued, kept, overlapSeconds, actor);
-          return issued;
-        } catch (error) {
-          if (!(error instanceof StatementError)) throw error;
-          await this.registry.requireEntry(caller, deviceId);
-          if (tries === MOST_TRIES) throw error;
-        }
+    return this.turns.take(deviceId, async () => {
+      await this.watch.announce(deviceId, issued.secret);
+      try {
+        await this.replace(deviceId, issued, overlapSeconds, caller, actor);
+      } catch (error) {
+        this.watch.takeBack(deviceId);
+        throw error;
       }
-    } catch (error) {
-      this.watch.takeBack(deviceId);
-      throw error;
-    }
+      return issued;
+    });
   }
 
   /** Ends a credential, and who is logged in with it. Throws DEVICE_UNKNOWN, CREDENTIAL_UNKNOWN, STORAGE_UNAVAILABLE. */
@@ -75,6 +72,25 @@ export class RegistryCredentials {
     } catch (error) {
       if (error instanceof StatementError && !(await isKept())) throw noCredential();
       throw error;
+    }
+  }
+
+  private async replace(
+    deviceId: string,
+    issued: IssuedCredential,
+    overlapSeconds: number,
+    caller: Principal,
+    actor: Actor,
+  ): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      const kept = await this.devices.credentialsOf(deviceId);
+      try {
+        await this.store(deviceId, issued, kept, overlapSeconds, actor);
+        return;
+      } catch (error) {
+        if (!(error instanceof StatementError) || tries === MOST_TRIES) throw error;
+        await this.registry.requireEntry(caller, deviceId);
+      }
     }
   }
 

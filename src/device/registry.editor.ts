@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type Actor, type Principal, sees } from '../common/access.js';
 import { HttpErrors } from '../common/http.errors.js';
+import { Turns } from '../common/turns.js';
 import { auditEntry } from '../storage/audit-entry.js';
 import type { Statement } from '../storage/database.js';
 import { StatementError } from '../storage/storage.errors.js';
@@ -13,8 +14,8 @@ import { RegistryService } from './registry.service.js';
 import { deleteDevice, demand, isAt, locked, replaceTags } from './registry.statements.js';
 import { RegistryWatch } from './registry.watch.js';
 
-/** How often a change is tried again that others were faster than. */
-const MOST_TRIES = 10;
+/** How often a change is tried that other replicas were faster than. */
+const MOST_TRIES = 20;
 
 /** Who wants to change a device, and in which state only: `ifMatch` as the header has it. */
 export interface EditOptions {
@@ -26,6 +27,8 @@ export interface EditOptions {
 /** Changes devices. Every change is made to the version that it was judged by, so that none is lost and none is made blindly. */
 @Injectable()
 export class RegistryEditor {
+  private readonly turns = new Turns();
+
   constructor(
     private readonly registry: RegistryService,
     private readonly devices: RegistryRepository,
@@ -68,11 +71,20 @@ export class RegistryEditor {
     await this.watch.change(job, { deviceId: id, ended: 'all' });
   }
 
-  private async edit(
+  private edit(
+    id: string,
+    options: EditOptions,
+    apply: (before: RegistryEntry) => RegistryEntry,
+    alongside: readonly Statement[] = [],
+  ): Promise<RegistryEntry> {
+    return this.turns.take(id, () => this.tryEdit(id, options, apply, alongside));
+  }
+
+  private async tryEdit(
     id: string,
     { caller, actor, ifMatch }: EditOptions,
     apply: (before: RegistryEntry) => RegistryEntry,
-    alongside: readonly Statement[] = [],
+    alongside: readonly Statement[],
   ): Promise<RegistryEntry> {
     for (let tries = 1; ; tries++) {
       const before = await this.registry.requireEntry(caller, id);
