@@ -215,12 +215,12 @@ describe('A cookie', () => {
 
   it('is for HTTPS only, and for this host alone, wherever the request came by another name', async () => {
     const proxied = await startRequired({ TRUST_PROXY: '127.0.0.0/8' });
-    const { post } = requestsWith(proxied.httpUrl, {
+    const visitor = requestsWith(proxied.httpUrl, {
       'x-forwarded-proto': 'https',
       'x-forwarded-host': 'box.example',
       'x-forwarded-for': '203.0.113.7',
     });
-    const answer = await post('/v1/session', { key: proxied.adminKey });
+    const answer = await visitor.post('/v1/session', { key: proxied.adminKey });
     const cookie = cookieOf(answer);
     expect(answer.headers.get('set-cookie')).toMatch(
       /^__Host-signalbox=[A-Za-z0-9]{43}; Path=\/; Max-Age=\d+; HttpOnly; SameSite=Strict; Secure$/,
