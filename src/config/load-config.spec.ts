@@ -33,13 +33,14 @@ function problems(environment: Record<string, string>): readonly string[] {
 describe('loadConfig', () => {
   it('has working defaults for everything', () => {
     const config = load({});
-    expect(config.get(HttpConfig)).toEqual({ host: '127.0.0.1', port: 3000 });
+    expect(config.get(HttpConfig)).toEqual({ host: '127.0.0.1', port: 3000, trustProxy: [] });
     expect(config.get(RetentionConfig)).toEqual({
       readings: 90 * 86_400_000,
       commands: 180 * 86_400_000,
       events: 90 * 86_400_000,
       messages: 7 * 86_400_000,
       rejects: 7 * 86_400_000,
+      audit: 365 * 86_400_000,
     });
     const topics = config.get(TopicConfig);
     expect(topics.deviceTopics.map(({ telemetry, command }) => [telemetry.template, command?.template])).toEqual([
@@ -53,7 +54,7 @@ describe('loadConfig', () => {
     writeFileSync(join(directory, '.env'), 'HTTP_PORT=1\nMQTT_PORT=2\nHTTP_HOST=localhost\n');
     writeFileSync(join(directory, '.env.local'), 'HTTP_PORT=3\nMQTT_PORT=4\n');
     const config = load({ HTTP_PORT: '5' });
-    expect(config.get(HttpConfig)).toEqual({ host: 'localhost', port: 5 });
+    expect(config.get(HttpConfig)).toMatchObject({ host: 'localhost', port: 5 });
     expect(config.get(MqttConfig).port).toBe(4);
   });
 

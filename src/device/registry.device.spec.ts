@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { Json } from '../common/json.js';
-import { type DevicePatch, isSame, MOST_TAGS, patched, type RegistryEntry } from './registry.device.js';
+import { MOST_TAGS } from '../common/tags.js';
+import { type DevicePatch, isSame, patched, type RegistryEntry } from './registry.device.js';
 
 const entry = (fields: Partial<RegistryEntry> = {}): RegistryEntry => ({
   id: 'd',
@@ -53,7 +54,7 @@ describe('A patch of a device', () => {
         const patch = withoutUndefined(given);
         const { name, type, tags: own, enabled, link } = device;
         const document = { tags: own, enabled, link, ...(name && { name }), ...(type && { type }) };
-        const expected = mergePatch(document as Json, patch) as Partial<RegistryEntry>;
+        const expected: Partial<RegistryEntry> = mergePatch(document as Json, patch) as object;
         expect(patched(device, patch)).toEqual({
           ...device,
           name: null,

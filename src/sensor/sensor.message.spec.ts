@@ -39,6 +39,7 @@ describe('taking a message apart', () => {
     const { events } = takeApart({ ...message, subject: { kind: 'event', type: 'alarm' } }, retention);
     expect(events).toEqual([
       {
+        kind: 'event',
         deviceId: 'd1',
         link: 'native',
         type: 'alarm',
