@@ -138,10 +138,10 @@ describe('A login that ends', () => {
   it('lets a device leave its will when its time is over, and a service not', async () => {
     const soon = () => ({ expiresAt: Date.now() + 300 });
     access.judge = async () => ({ ...admitted(keyOf('k1', 'messages:read', 'mqtt:publish')), ...soon() });
-    const service = await RawClient.connect(box.port, 'a', { will: { topic: 'demo/will', ...STATUS } });
+    const server = await RawClient.connect(box.port, 'a', { will: { topic: 'demo/will', ...STATUS } });
     access.judge = async () => ({ ...admitted(devicePrincipal('d1')), ...soon() });
     const client = await device('d1', { will: { topic: 'devices/d1/up/status', ...STATUS } });
-    await Promise.all([service.closed(4_000), client.closed(4_000)]);
+    await Promise.all([server.closed(4_000), client.closed(4_000)]);
     await eventually('the will of the device is here', () => box.recorder.of('status').length === 1);
     await eventually('both are gone', () => box.link.clients === 0);
     expect(box.recorder.of('logged')).toEqual([]);
