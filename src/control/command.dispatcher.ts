@@ -1,5 +1,6 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { LimitedLog } from '../common/limited-log.js';
+import { AdmissionService } from '../device/admission.service.js';
 import { DeviceService } from '../device/device.service.js';
 import { MqttLink } from '../mqtt/link.js';
 import type { Command } from './command.js';
@@ -40,6 +41,7 @@ export class CommandDispatcher implements OnApplicationBootstrap, OnModuleDestro
     private readonly journal: CommandJournal,
     private readonly sender: CommandSender,
     private readonly devices: DeviceService,
+    private readonly admission: AdmissionService,
     private readonly link: MqttLink,
   ) {}
 
@@ -47,6 +49,7 @@ export class CommandDispatcher implements OnApplicationBootstrap, OnModuleDestro
     this.endings.push(
       this.journal.onChange((after, before) => this.onChange(after, before)),
       this.devices.onListening((deviceId) => void this.onListening(deviceId)),
+      this.admission.onAdmitted((deviceId) => void this.onListening(deviceId)),
       this.devices.onRemoval((deviceId) => this.cancelAll(deviceId)),
     );
     this.lookAt(Date.now());

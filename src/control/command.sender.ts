@@ -1,5 +1,6 @@
 import { type BeforeApplicationShutdown, Injectable, Logger } from '@nestjs/common';
 import { LimitedLog } from '../common/limited-log.js';
+import { AdmissionService } from '../device/admission.service.js';
 import { DeviceService } from '../device/device.service.js';
 import { MqttLink } from '../mqtt/link.js';
 import { MqttPublisher } from '../mqtt/publisher.js';
@@ -39,13 +40,14 @@ export class CommandSender implements BeforeApplicationShutdown {
     private readonly commands: CommandRepository,
     private readonly journal: CommandJournal,
     private readonly devices: DeviceService,
+    private readonly admission: AdmissionService,
     private readonly wire: CommandWire,
     private readonly publisher: MqttPublisher,
     private readonly link: MqttLink,
   ) {}
 
   /**
-   * Sends the command if it may be sent now: the device listens, has shown life since the last attempt, and nothing that must
+   * Sends the command if it may be sent now: the device is not kept out, listens, has shown life since the last attempt, and nothing that must
    * go before it is open. Resolves before the broker has answered. Never rejects: what fails is logged, and the command is due
    * again.
    */
@@ -154,7 +156,8 @@ export class CommandSender implements BeforeApplicationShutdown {
   private async trySend(command: Command): Promise<Sending> {
     const topic = this.wire.topicOf(command);
     if (topic === null || !maySend(command, Date.now())) return 'never';
-    if (this.link.status !== 'up' || !(await this.isHeard(command))) return 'unheard';
+    if (this.link.status !== 'up' || this.admission.isOut(command.deviceId)) return 'unheard';
+    if (!(await this.isHeard(command))) return 'unheard';
     if (await this.isSuperseded(command)) return 'never';
     if (await this.isBehind(command)) return 'behind';
     return this.attempt(command, topic);

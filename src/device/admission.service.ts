@@ -1,4 +1,4 @@
-import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { DeviceErrors } from '../common/device.errors.js';
 import { LimitedLog } from '../common/limited-log.js';
 import { AccessMode } from '../config/access.mode.js';
@@ -44,9 +44,10 @@ const FRESH_MS = 10_000;
  * who is admitted; only those who are neither are looked up, a batch at a time and in the order of arrival.
  */
 @Injectable()
-export class AdmissionService implements OnModuleDestroy {
+export class AdmissionService implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly log = new LimitedLog(new Logger(AdmissionService.name));
   private readonly end: () => void;
+  private readonly welcomers = new Set<(deviceId: string) => void>();
   private out = new Map<string, KeptOut>();
   private readonly admitted = new Set<string>();
   private readAt = Number.NEGATIVE_INFINITY;
@@ -59,6 +60,11 @@ export class AdmissionService implements OnModuleDestroy {
     private readonly mode: AccessMode,
   ) {
     this.end = devices.onChange((change) => this.learn(change));
+  }
+
+  /** Where that fails, all is read before anybody is judged. */
+  async onApplicationBootstrap(): Promise<void> {
+    await this.inTurn(() => this.readAll()).catch(() => undefined);
   }
 
   onModuleDestroy(): void {
@@ -100,6 +106,12 @@ export class AdmissionService implements OnModuleDestroy {
     return this.out.has(deviceId);
   }
 
+  /** Calls back when a device is enabled or approved that was kept out. The listener must not throw. Returns what ends it. */
+  onAdmitted(listener: (deviceId: string) => void): () => void {
+    this.welcomers.add(listener);
+    return () => void this.welcomers.delete(listener);
+  }
+
   private learn({ deviceId }: RegistryChange): void {
     const done = this.inTurn(() => (deviceId === null ? this.readAll() : this.read(deviceId)));
     // Then all is read again before anybody is judged.
@@ -134,7 +146,9 @@ export class AdmissionService implements OnModuleDestroy {
   }
 
   private async read(deviceId: string): Promise<void> {
+    const wasOut = this.out.has(deviceId);
     this.note(deviceId, await this.devices.find(deviceId));
+    if (wasOut && !this.out.has(deviceId)) for (const listener of this.welcomers) listener(deviceId);
   }
 
   private note(deviceId: string, device: RegisteredDevice | null): void {

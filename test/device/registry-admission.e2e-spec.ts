@@ -4,7 +4,7 @@ import { basic, type Requests, requestsWith } from '../support/access.js';
 import { settled } from '../support/backends.js';
 import { eventually } from '../support/eventually.js';
 import type { ProblemBody } from '../support/http.js';
-import { connectDevice, type Device, listenTo } from '../support/mqtt.js';
+import { connectDevice, connectMqtt, type Device, listenTo } from '../support/mqtt.js';
 import type { DevicePage, ShownDevice } from './registry-box.js';
 
 let signalbox: TestApp;
@@ -254,6 +254,22 @@ describe('A disabled device', () => {
     expect((await poll).body.code).toBe('DEVICE_DISABLED');
     const command = await api.post<ProblemBody>('/v1/devices/idle/commands', { type: 'ON' });
     expect({ status: command.status, code: command.body.code }).toEqual({ status: 409, code: 'DEVICE_DISABLED' });
+  });
+
+  it('gets what waited for it when it is enabled, and not before', async () => {
+    await api.post('/v1/devices', { id: 'held' });
+    const { id } = (await api.post<{ id: string }>('/v1/devices/held/commands', { type: 'ON' })).body;
+    await api.patch('/v1/devices/held', { enabled: false });
+    const client = await connectMqtt(signalbox.mqttUrl, { clientId: 'held' });
+    const commands = await listenTo(client, 'devices/held/down/commands/#');
+    await device.publish('devices/held/up/commands/get', '{}');
+    const read = async () => (await api.get<{ attempts: number; final: boolean }>(`/v1/commands/${id}`)).body;
+    expect(await read()).toMatchObject({ attempts: 0, final: false });
+    await api.patch('/v1/devices/held', { enabled: true });
+    await say('held', 'status', '{"online": true}');
+    await commands.next('the command', ({ topic }) => topic.endsWith(id));
+    expect(commands.received).toHaveLength(1);
+    await client.endAsync();
   });
 
   it('is still believed that it is gone', async () => {

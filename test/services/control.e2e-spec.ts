@@ -11,6 +11,7 @@ import { CommandWaiter } from '../../src/control/command.waiter.js';
 import { CommandWire } from '../../src/control/command.wire.js';
 import { ControlService } from '../../src/control/control.service.js';
 import { RegistryService } from '../../src/device/registry.service.js';
+import { AdmissionService } from '../../src/device/admission.service.js';
 import { DeviceService } from '../../src/device/device.service.js';
 import { MqttLink } from '../../src/mqtt/link.js';
 import { MqttPublisher } from '../../src/mqtt/publisher.js';
@@ -64,11 +65,12 @@ async function nativeDevice(deviceId: string) {
 /** A control service that shares the database and the broker with that of the application, and nothing else. */
 function secondService({ app, database }: TestApp): { readonly replica: ControlService; stop(): void } {
   const [devices, link] = [app.get(DeviceService), app.get(MqttLink)];
+  const admission = app.get(AdmissionService, { strict: false });
   const commands = new CommandRepository(database);
   const journal = new CommandJournal(commands);
   const wire = new CommandWire(app.get(TopicConfig));
-  const sender = new CommandSender(commands, journal, devices, wire, app.get(MqttPublisher), link);
-  const dispatcher = new CommandDispatcher(commands, journal, sender, devices, link);
+  const sender = new CommandSender(commands, journal, devices, admission, wire, app.get(MqttPublisher), link);
+  const dispatcher = new CommandDispatcher(commands, journal, sender, devices, admission, link);
   const waiter = new CommandWaiter(commands, journal, database);
   const replica = new ControlService(
     commands,
