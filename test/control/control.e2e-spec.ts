@@ -68,7 +68,7 @@ describe('POST /control', () => {
       error: null,
       lateResult: null,
       metadata: {},
-      history: [{ status: 'PENDING', at: TIME }],
+      history: [{ status: 'PENDING', at: TIME, by: 'anyone' }],
     });
     expect(Date.parse(body.expiresAt) - Date.parse(body.createdAt)).toBe(60_000);
   });
