@@ -28,6 +28,7 @@ const NOT_EXTERNAL = {
   'test/mqtt/': 'the suites of the links, which bring their own brokers',
   'test/storage/': 'the suites of the databases, which bring their own servers',
   'test/device/repository\\.': 'replicas at one PostgreSQL, which brings its own server',
+  'test/external-access/': 'brokers of the test, with accounts of their own',
   'test/replica/': 'several replicas, which bring the broker and the server that they share',
   'test/cli/': 'the simulator, beside brokers of the test and beside one that dies with Signalbox',
   'test/examples/(device|esp32)': 'the example devices beside brokers of the test, and in a compiler',

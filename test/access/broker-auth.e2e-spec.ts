@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { mayPublish, maySubscribe } from '../../src/mqtt/topic-rights.js';
 import { type BrokerAnswer, type BrokerBox, startBrokerBox } from './broker-box.js';
@@ -241,6 +242,22 @@ describe('A broker that asks who may connect', () => {
     const topic = 'devices/lamp/up/x';
     expect((await box.acl({ ...asked, topic })).body.result).toBe('allow');
     expect((await box.acl({ ...asked, topic, cert_common_name: '' })).body.result).toBe('deny');
+  });
+
+  it('asks what docs/operations.md lets EMQX ask', async () => {
+    const [, hocon = ''] = /```hocon\n([^]+?)```/.exec(readFileSync('docs/operations.md', 'utf8')) ?? [];
+    const values: Record<string, string> = { ...(asDevice('lamp', secret) as Record<string, string>) };
+    Object.assign(values, { action: 'publish', topic: 'devices/lamp/up/telemetry' });
+    const fieldsOf = (body: string) => [...body.matchAll(/(\w+) = "\$\{(\w+)\}"/g)];
+    const [login, action] = [...hocon.matchAll(/body \{([^]+?)\n\s*\}/g)].map(([, body]) =>
+      Object.fromEntries(fieldsOf(body!).map(([, name, from]) => [name, values[from!]])),
+    );
+    const urls = [...hocon.matchAll(/url = "http:\/\/127.0.0.1:3000(\/\S+)"/g)].map(([, path]) => path);
+    expect(urls).toEqual(['/internal/mqtt/auth', '/internal/mqtt/acl']);
+    expect(Object.keys(login ?? {})).toEqual(['clientid', 'username', 'password', 'peerhost', 'cert_common_name']);
+    expect((await box.auth(login)).body.result).toBe('allow');
+    expect((await box.acl(action)).body.result).toBe('allow');
+    expect((await box.acl({ ...action, topic: 'devices/other/up/x' })).body.result).toBe('deny');
   });
 
   it('hears of a device that was disabled with the next question', async () => {

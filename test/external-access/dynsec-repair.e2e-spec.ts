@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { eventually } from '../support/eventually.js';
 import { describeWith } from '../support/services.js';
 import { type DynsecBox, startDynsecBox } from './dynsec-box.js';
-import { DynsecBroker } from './dynsec-broker.js';
+import { DynsecBroker, GATEWAY } from './dynsec-broker.js';
 
 const LOOK_MS = 30_000;
 
@@ -52,7 +52,7 @@ describeWith(['mosquitto'], 'What somebody changes by hand at a Mosquitto whose 
       { command: 'createRole', rolename: 'theirs' },
     );
     const theirs = await broker.account('service');
-    const gateway = await broker.account('gateway');
+    const gateway = await broker.account(GATEWAY.username);
     expect((await broker.login('shut', secrets.get('shut')!)).isIn).toBe(true);
 
     await eventually(
@@ -91,7 +91,7 @@ describeWith(['mosquitto'], 'What somebody changes by hand at a Mosquitto whose 
     );
     // Of others nothing is touched.
     expect(await broker.account('service')).toEqual(theirs);
-    expect(await broker.account('gateway')).toEqual(gateway);
+    expect(await broker.account(GATEWAY.username)).toEqual(gateway);
     expect((await broker.ask({ command: 'getRole', rolename: 'theirs' }))[0]!.error).toBeUndefined();
   }, 120_000);
 
