@@ -54,7 +54,7 @@ describe('loadConfig', () => {
     writeFileSync(join(directory, '.env'), 'HTTP_PORT=1\nMQTT_PORT=2\nHTTP_HOST=localhost\n');
     writeFileSync(join(directory, '.env.local'), 'HTTP_PORT=3\nMQTT_PORT=4\n');
     const config = load({ HTTP_PORT: '5' });
-    expect(config.get(HttpConfig)).toMatchObject({ host: 'localhost', port: 5 });
+    expect(config.get(HttpConfig)).toEqual({ host: 'localhost', port: 5, trustProxy: [] });
     expect(config.get(MqttConfig).port).toBe(4);
   });
 

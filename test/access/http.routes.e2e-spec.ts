@@ -20,17 +20,16 @@ afterAll(() => box.close());
 const nameOf = ({ method, path }: Route) => `${method === 'HEAD' ? 'GET' : method} ${path}`;
 const target = (path: string) => path.replaceAll('{}', 'nothing');
 
-/** The status of a request whose path goes out as it is, with an empty object as its body where the method has one. */
+/** The status of a request without a body whose path goes out as it is. Who may use a route is judged before the body, but after its type. */
 async function ask(method: string, path: string, login: string | null): Promise<number> {
-  const body = ['GET', 'HEAD', 'DELETE'].includes(method) ? '' : '{}';
   const head = [
     `${method} ${path} HTTP/1.1`,
     'Host: localhost',
     'Connection: close',
     ...(login === null ? [] : [`Authorization: ${login}`]),
-    ...(body === '' ? [] : ['Content-Type: application/json', `Content-Length: ${body.length}`]),
+    ...(method === 'POST' || method === 'PATCH' ? ['Content-Length: 0'] : []),
   ];
-  const answer = await rawHttp(box.httpUrl, `${head.join('\r\n')}\r\n\r\n${body}`);
+  const answer = await rawHttp(box.httpUrl, `${head.join('\r\n')}\r\n\r\n`);
   return Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1]);
 }
 
