@@ -27,7 +27,7 @@ export interface ConnectGuide {
 }
 
 /** What the snippets have in the place of the credential. */
-export const CREDENTIAL = '<credential>';
+const CREDENTIAL = '<credential>';
 
 const READING = '{"temperature": 21.5}';
 const WILDCARDS = new Set(['0.0.0.0', '[::]']);

@@ -12,7 +12,7 @@ import { csvReader, type Line, linesOf, readJsonLine, type ReadLine } from './re
 import { type CreatedDevice, Registrar } from './registry.registrar.js';
 
 /** A line that no device came of, and why. */
-export interface FailedLine {
+interface FailedLine {
   readonly line: number;
   readonly code: string;
   readonly detail: string;

@@ -117,9 +117,9 @@ describe('With closed registration an unknown device', () => {
 
   it('stays gone when it was deleted, whatever of it is still under way', async () => {
     await api.post('/v1/devices', { id: 'noisy' });
-    let done = false;
+    const done = new AbortController();
     const talk = (async () => {
-      for (let i = 0; !done; i++) {
+      for (let i = 0; !done.signal.aborted; i++) {
         await device.client.publishAsync('devices/noisy/up/telemetry', `{"values": {"t": ${i}}, "id": "${i}"}`, {
           qos: 1,
         });
@@ -132,7 +132,7 @@ describe('With closed registration an unknown device', () => {
     await eventually('it is heard', async () => (await readingsOf('noisy')) > 3);
     expect((await api.delete('/v1/devices/noisy')).status).toBe(204);
     await eventually('it is refused', async () => (await codesOf('noisy')).includes('DEVICE_UNKNOWN'));
-    done = true;
+    done.abort();
     await talk;
     await settled(signalbox.mqttUrl);
     expect(await knows('noisy')).toBe(false);

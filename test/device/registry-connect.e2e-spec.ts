@@ -54,7 +54,7 @@ describeWith(['mosquittoClients', 'paho'], 'The snippets of GET /v1/devices/{id}
       await settled(box.mqttUrl);
       const { body } = await api.get<{ topic: string; payload: unknown }[]>(`/sensors?deviceId=${id}`);
       expect(body.map(({ topic, payload }) => [topic, payload])).toEqual(
-        Array(3).fill([guide.topic, { temperature: 21.5 }]),
+        [1, 2, 3].map(() => [guide.topic, { temperature: 21.5 }]),
       );
       expect(arduino).toContain(`mqtt.setServer("127.0.0.1", ${box.mqttPort});`);
     },

@@ -20,8 +20,7 @@ afterAll(async () => {
 
 const create = async (id: string) => (await signalbox.admin.post<CreatedDevice>('/v1/devices', { id })).body.credential;
 const path = (id: string, credential = '') => `/v1/devices/${id}/credentials${credential && `/${credential}`}`;
-const issue = async (id: string, body: unknown = undefined) =>
-  (await signalbox.admin.post<ShownCredential>(path(id), body)).body;
+const issue = async (id: string, body?: unknown) => (await signalbox.admin.post<ShownCredential>(path(id), body)).body;
 const list = async (id: string) =>
   (await signalbox.admin.get<{ items: readonly Record<string, unknown>[] }>(path(id))).body.items;
 /** The status of a request that the device makes with this secret. */
