@@ -20,7 +20,7 @@ import { type AccountRow, BrokerAccountRepository } from './broker-account.repos
 import { BrokerLeaseRepository } from './broker-lease.repository.js';
 
 /** How often all accounts are compared, in milliseconds; less often where that takes long: it takes a twentieth of the time at most. */
-const LOOK_MS = 10_000;
+const LOOK_MS = 5_000;
 const SHARE_OF_TIME = 20;
 /** After a comparison that failed, or news of changes that may have been missed. */
 const SOON_MS = 1_000;

@@ -80,6 +80,11 @@ describe('loadConfig', () => {
     expect(answers({ MQTT_URL: 'mqtt://broker.example', MQTT_SERVICES: 'on' })).toBe(true);
   });
 
+  it('refuses accounts in a plugin of the embedded broker, which has none', () => {
+    expect(problems({ MQTT_DYNSEC: 'on' })[0]).toContain('MQTT_DYNSEC needs MQTT_URL');
+    expect(problems({ MQTT_DYNSEC: 'on', MQTT_URL: 'mqtt://broker' })).toEqual([]);
+  });
+
   it('takes certificates only where they can be used', () => {
     const pem = join(directory, 'file.pem');
     writeFileSync(pem, 'pem');
