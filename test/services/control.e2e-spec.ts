@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { ANYONE } from '../../src/common/access.js';
+import { ANYONE, BROKER } from '../../src/common/access.js';
 import { newId } from '../../src/common/ids.js';
 import { TopicConfig } from '../../src/config/topic.config.js';
 import { COMMAND_DEFAULTS } from '../../src/control/command.js';
@@ -16,6 +16,7 @@ import { DeviceService } from '../../src/device/device.service.js';
 import { MqttLink } from '../../src/mqtt/link.js';
 import { MqttPublisher } from '../../src/mqtt/publisher.js';
 import { createTestApp, type TestApp } from '../support/app.js';
+import { hasExternalBroker } from '../support/backends.js';
 import { eventually } from '../support/eventually.js';
 import { get } from '../support/http.js';
 import { connectDevice, connectMqtt, listenTo } from '../support/mqtt.js';
@@ -226,6 +227,7 @@ describe('An idempotencyKey', () => {
     const second = secondService(signalbox);
     const request = { deviceId, type: 'X', params: {} };
     const idempotencyKey = newId();
+    const caller = hasExternalBroker ? BROKER : ANYONE;
     const answers = await Promise.all(
       Array.from({ length: 100 }, async (_, i) =>
         i % 2
@@ -233,7 +235,7 @@ describe('An idempotencyKey', () => {
           : (
               await second.replica.send(
                 { ...COMMAND_DEFAULTS, ...request },
-                { caller: ANYONE, key: { caller: 'services:anyone', key: idempotencyKey, content: request } },
+                { caller, key: { caller: `services:${caller.id}`, key: idempotencyKey, content: request } },
               )
             ).command.id,
       ),
