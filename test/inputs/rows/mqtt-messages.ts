@@ -1,6 +1,5 @@
-import { later, type Place, row, type Row, test } from '../support/row.js';
+import { type Place, row, type Row, test } from '../support/row.js';
 
-const LOGINS = 'logins at the embedded broker are not there yet';
 const connect = (title: string, ...name: readonly string[]): Place => test('mqtt/connect', 'CONNECT', title, ...name);
 const flow = (title: string): Place => test('mqtt/flow', 'one client and the others', title);
 
@@ -64,11 +63,21 @@ export const MQTT_MESSAGES: readonly Row[] = [
   row(
     'SUBSCRIBE `#`, `$SYS/#`, `+/+`, another device, `$share/..`, 8,000 filters, 20,000 over time',
     '0x80 per filter or close; never granted silently',
-    () => {
+    (own) => {
+      const foreign = (filter: string) => [
+        own('mqtt.access.embedded', '(%s) 0x80, and nothing comes by it', filter),
+        test(
+          'mqtt/access',
+          'Where clients log in',
+          'a device subscribes below its own down/ and to the foreign topic of its commands, and to nothing else',
+        ),
+      ];
       const of = (...titles: readonly string[]) => [test('mqtt/subscribe', 'SUBSCRIBE', ...titles)];
       const never = 'of %j is refused with 0x80, or closes, but is never granted';
       return {
-        '#, +/+ and another device': later(LOGINS),
+        '#': foreign('#'),
+        '+/+': foreign('+/+'),
+        'another device': foreign('devices/victim/down/#'),
         '$SYS/#': of(never, '$SYS/#'),
         '$share/..': of(never, '$share/g/devices/#'),
         '8,000 filters': of('grants 8 filters of a packet of 8,000'),

@@ -1,6 +1,5 @@
-import { later, type Place, row, type Row, test } from '../support/row.js';
+import { type Place, row, type Row, test } from '../support/row.js';
 
-const LOGINS = 'logins at the embedded broker are not there yet';
 const frames = (title: string, name: string): Place => test('mqtt/frames', 'the frame guard', title, name);
 const connect = (title: string, ...name: readonly string[]): Place => test('mqtt/connect', 'CONNECT', title, ...name);
 
@@ -63,7 +62,7 @@ export const MQTT_PACKETS: readonly Row[] = [
   row(
     'empty client id with clean=0 (or with clean=1 when access is required); ids with `/ + #`, NUL, 65,535 bytes, `__proto__`',
     'CONNACK 2 and close',
-    () => {
+    (own) => {
       const of = (name: string) => [connect('answers a client id %s with CONNACK 2', name)];
       return {
         'empty with clean=0': [
@@ -71,7 +70,13 @@ export const MQTT_PACKETS: readonly Row[] = [
             'answers an empty client id with CONNACK 2 without a clean session, and gives it an id of its own with one',
           ),
         ],
-        'empty with clean=1 when access is required': later(LOGINS),
+        'empty with clean=1 when access is required': [
+          own(
+            'mqtt.access.embedded',
+            '(empty when access is required) CONNACK 2 and close, although it asks for a clean session',
+          ),
+          test('mqtt/login', 'A login', 'without a client id is refused with CONNACK 2, whatever session it asks for'),
+        ],
         '/': of('with a slash'),
         '+': of('with a plus'),
         '#': of('with a hash'),
@@ -84,12 +89,41 @@ export const MQTT_PACKETS: readonly Row[] = [
   row(
     "another device's id; wrong password x 1,000; anonymous when access is required",
     'CONNACK 4/5; the victim stays connected; lock',
-    () => ({ all: later(LOGINS) }),
+    (own) => {
+      const of = (...titles: readonly string[]) => own('mqtt.access.embedded', ...titles);
+      const lock = (title: string) => test('mqtt/lock-out', 'Failed logins', title);
+      return {
+        "another device's id": [
+          of("(another device's id with one's own credential) CONNACK 5, and the victim stays connected"),
+          of('(%s) CONNACK 5 and close', 'an API key with the id of a device'),
+        ],
+        'wrong password x 1,000': [
+          of(
+            '(wrong password x 1,000) CONNACK 5 each, the victim stays connected, and its id is locked for that address',
+          ),
+          test(
+            'mqtt/lock-out',
+            'A thousand wrong passwords for the id of another device',
+            'leave the victim connected, and the process as it was',
+          ),
+          lock('lock the pair of id and address after five: same answer, same time, also with the right secret'),
+          lock('leave no measurable difference in time between an id that exists and one that does not'),
+        ],
+        anonymous: [
+          of('(%s) CONNACK 5 and close', 'anonymous'),
+          of('(%s) CONNACK 5 and close', 'anonymous with the id of a device'),
+          test('mqtt/access', 'Where clients log in', 'nobody comes in without a login'),
+        ],
+      };
+    },
   ),
-  row('will on a foreign topic, `$SYS`, wildcard, QoS 3', 'CONNECT refused', () => {
+  row('will on a foreign topic, `$SYS`, wildcard, QoS 3', 'CONNECT refused', (own) => {
     const of = (name: string) => connect('refuses a will on a topic %s', name);
     return {
-      'foreign topic': later(LOGINS),
+      'foreign topic': [
+        own('mqtt.access.embedded', '(a will on %s) CONNECT refused, and nothing published', 'another device'),
+        test('mqtt/access', 'Where clients log in', 'a device leaves its will on its own up/status, and nowhere else'),
+      ],
       $SYS: [of('below $SYS')],
       wildcard: [of('with #'), of('with +')],
       'QoS 3': [connect('refuses a will with QoS 3')],
@@ -99,6 +133,9 @@ export const MQTT_PACKETS: readonly Row[] = [
     'PUBLISH to wildcard, empty, long, deep, control-character, `$`-topic, another device, own `down/`',
     'refused, closed, counted, nothing stored',
     (own) => {
+      const access = (title: string) => test('mqtt/access', 'Where clients log in', title);
+      const foreign = (name: string) =>
+        own('mqtt.access.embedded', '(%s) refused, closed, counted, nothing stored, by a device that may not', name);
       const received = (name: string) =>
         own('mqtt.wire.embedded', '(%s) refused, closed, counted, nothing stored, with every QoS', name);
       const unreceived = (name: string) =>
@@ -118,7 +155,14 @@ export const MQTT_PACKETS: readonly Row[] = [
           received('invalid UTF-8'),
         ],
         '$-topic': [received('$SYS'), received('$CONTROL'), received('$share')],
-        'another device, own down/': later(LOGINS),
+        'another device': [
+          foreign('another device'),
+          access('a device publishes below its own up/ and on the foreign topics that name it, and nowhere else'),
+        ],
+        'own down/': [
+          foreign('its own down/'),
+          access('stores nothing of a publish that is refused, with any QoS and also where it is to be retained'),
+        ],
       };
     },
   ),

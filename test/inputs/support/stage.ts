@@ -1,8 +1,9 @@
 import { expect } from '@jest/globals';
 import { readFileSync } from 'node:fs';
+import { bearer } from '../../support/access.js';
 import { eventually } from '../../support/eventually.js';
 import type { Answer, ProblemBody } from '../../support/http.js';
-import { get } from '../../support/http.js';
+import { get, post } from '../../support/http.js';
 import { connectDevice, type Device } from '../../support/mqtt.js';
 import { type Service, startService, temporaryDirectory } from '../../support/process.js';
 
@@ -29,7 +30,19 @@ export interface Refusal {
   readonly at?: string;
 }
 
+/** How a device logs in over MQTT. */
+export interface DeviceLogin {
+  readonly username: string;
+  readonly password: string;
+}
+
 const NEIGHBOUR = 'neighbour';
+
+async function registerAt(url: string, headers: Record<string, string>, id: string): Promise<DeviceLogin> {
+  const { status, body } = await post<{ credential: { secret: string } }>(`${url}/v1/devices`, { id }, headers);
+  expect(status).toBe(201);
+  return { username: id, password: body.credential.secret };
+}
 
 /**
  * The program as it runs in production, with a neighbour: a device that is connected all the time and publishes in between.
@@ -43,16 +56,31 @@ export class Stage {
     readonly service: Service,
     private readonly neighbour: Device,
     private readonly removeDirectory: () => void,
+    /** The login of our own requests. */
+    readonly own: Readonly<Record<string, string>>,
   ) {
     neighbour.client.once('close', () => (this.neighbourLost = true));
     neighbour.client.on('error', () => (this.neighbourLost = true));
   }
 
+  /** Starts the program. Where `settings` has an ADMIN_KEY, the neighbour is a device that was registered with it. */
   static async start(settings: Record<string, string> = {}): Promise<Stage> {
     const directory = temporaryDirectory();
     const service = await startService(directory.path, settings);
-    const neighbour = await connectDevice(service.mqttUrl, { clientId: NEIGHBOUR });
-    return new Stage(service, neighbour, () => directory.remove());
+    const own = settings['ADMIN_KEY'] === undefined ? {} : bearer(settings['ADMIN_KEY']);
+    const login = 'authorization' in own ? await registerAt(service.httpUrl, own, NEIGHBOUR) : {};
+    const neighbour = await connectDevice(service.mqttUrl, { clientId: NEIGHBOUR, ...login });
+    return new Stage(service, neighbour, () => directory.remove(), own);
+  }
+
+  /** Registers a device over REST; resolves with its login. */
+  register(id: string): Promise<DeviceLogin> {
+    return registerAt(this.service.httpUrl, this.own, id);
+  }
+
+  /** GETs a path with our own login. */
+  get<T = unknown>(path: string): Promise<Answer<T>> {
+    return get<T>(this.url(path), this.own);
   }
 
   url(path: string): string {
@@ -60,7 +88,7 @@ export class Stage {
   }
 
   async health(): Promise<Health> {
-    return (await get<Health>(this.url('/health'))).body;
+    return (await this.get<Health>('/health')).body;
   }
 
   /** Counts of the embedded broker, by name. */
@@ -111,7 +139,7 @@ export class Stage {
     expect(this.service.child.exitCode).toBeNull();
     await this.neighbour.publish(`devices/${NEIGHBOUR}/up/telemetry`, JSON.stringify({ n: ++this.said }));
     expect(this.neighbourLost).toBe(false);
-    const readings = await get<{ payload: { n: number } }[]>(this.url(`/sensors?deviceId=${NEIGHBOUR}&limit=10000`));
+    const readings = await this.get<{ payload: { n: number } }[]>(`/sensors?deviceId=${NEIGHBOUR}&limit=10000`);
     expect(readings.body.map(({ payload }) => payload.n)).toEqual(Array.from({ length: this.said }, (_, n) => n + 1));
     expect(this.log().filter(({ level }) => /^(error|fatal|50|60)$/.test(String(level)))).toEqual([]);
     for (const secret of secrets) expect(this.service.output()).not.toContain(secret);
