@@ -8,7 +8,7 @@ import type { DeviceLink } from '../storage/log.js';
 export type PresenceState = 'online' | 'offline' | 'stale' | 'unknown' | 'never';
 
 /** Who told: our broker, the device itself on `up/status` (or its will), any other message or poll of it, or nobody. */
-export type PresenceSource = 'broker' | 'status' | 'activity' | 'none';
+type PresenceSource = 'broker' | 'status' | 'activity' | 'none';
 
 /** The fact behind a state; docs/presence.md has what each means. */
 export type PresenceReason =
@@ -25,7 +25,7 @@ export type PresenceReason =
   | 'never_seen';
 
 /** A state and the one fact behind it. `since`: when that state began, in epoch milliseconds; null where it is `never`. */
-export interface PresenceFact {
+interface PresenceFact {
   readonly state: PresenceState;
   readonly since: number | null;
   readonly reason: PresenceReason;

@@ -7,7 +7,7 @@ export interface ServiceFlags {
   readonly keyFile?: string;
 }
 
-export const KEY_HELP = `
+const KEY_HELP = `
 Where logins are required the key comes from SIGNALBOX_KEY, or from --key-file (such as data/admin.key): a key on the
 command line could be read by everybody on this machine.`;
 
