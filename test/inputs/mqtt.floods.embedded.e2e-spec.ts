@@ -49,7 +49,7 @@ describe('retained flood; slow reader; flood at 10 x the rate; 5,000 CONNECT/s; 
       for (const sender of senders) sender.send(publishPacket('lab/slow', Buffer.alloc(16_384, 120), 1, round));
       if (round % 10 === 0) await Promise.all(senders.map((sender) => sender.next('puback', round)));
     }
-    await reader.next('publish', 16 * 160);
+    await reader.next('publish', 16 * 160, 30_000);
     const { broker } = await stage.health();
     expect(
       (broker.counters['closed.slow_reader'] ?? 0) + (broker.counters['dropped.slow_reader'] ?? 0),
@@ -81,12 +81,16 @@ describe('retained flood; slow reader; flood at 10 x the rate; 5,000 CONNECT/s; 
       for (const client of opened) client.send(connectPacket(newId()));
       clients.push(...opened);
     }
-    await eventually('all are answered', () => clients.every(({ ended, received }) => ended || received.length > 0));
+    await eventually(
+      'all are answered',
+      () => clients.every(({ ended, received }) => ended || received.length > 0),
+      60_000,
+    );
     const answers = clients.map(({ received }) => received[0]);
     expect(answers.filter((packet) => packet?.cmd !== 'connack' || packet.returnCode !== 0)).toEqual([]);
     await stage.holds();
     for (const client of clients) client.end();
-    await eventually('they are gone', async () => (await stage.health()).broker.clients === before);
+    await eventually('they are gone', async () => (await stage.health()).broker.clients === before, 30_000);
     await eventually('memory is back', () => stage.resident() - memory < 128 * MIB, 20_000);
-  });
+  }, 120_000);
 });
