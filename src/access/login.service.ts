@@ -32,12 +32,12 @@ export class LoginService {
 
   /** The login of a device with its credential, or null where it is refused. */
   device(deviceId: string, secret: string | Uint8Array, address: string): Promise<DeviceLogin | null> {
-    return this.judged(deviceId, address, () => this.registry.logIn(deviceId, secret));
+    return this.judged(deviceName(deviceId), address, () => this.registry.logIn(deviceId, secret));
   }
 
   /** The login of a device with a certificate that was verified and names it, or null where it is refused. */
   deviceByCertificate(deviceId: string, address: string): Promise<DeviceLogin | null> {
-    return this.judged(deviceId, address, () => this.registry.logInByCertificate(deviceId));
+    return this.judged(deviceName(deviceId), address, () => this.registry.logInByCertificate(deviceId));
   }
 
   /** The API key with this text, or null where that is refused. A good one that is no use here, by `isUsable`, is refused and counts as no failure: nothing was guessed. */
@@ -47,15 +47,15 @@ export class LoginService {
     isUsable: () => Promise<boolean> = async () => true,
   ): Promise<ApiKey | null> {
     const arrivedAt = performance.now();
-    const key = await this.judged(readApiKey(text)?.id ?? '', address, () => this.keys.find(text));
+    const key = await this.judged(`key ${readApiKey(text)?.id ?? ''}`, address, () => this.keys.find(text));
     if (!key || (await isUsable())) return key;
     await untilStep(arrivedAt, 0);
     return null;
   }
 
-  /** Refuses a login under `id` that has no need to be judged, as any other. */
-  refuse(id: string, address: string): Promise<null> {
-    return this.judged(id, address, async () => null);
+  /** Refuses the login of what calls itself a device and has not said enough to be judged, as any other. */
+  refuse(deviceId: string, address: string): Promise<null> {
+    return this.judged(deviceName(deviceId), address, async () => null);
   }
 
   private async judged<T>(id: string, address: string, judge: () => Promise<T | null>): Promise<T | null> {
@@ -89,6 +89,11 @@ export class LoginService {
       this.waiting--;
     }
   }
+}
+
+/** An API key may have the id of a device, and what is tried with the one must not lock the other. */
+function deviceName(deviceId: string): string {
+  return `device ${deviceId}`;
 }
 
 /** Resolves at a whole number of steps after `arrivedAt`, at least one, and not before `holdMs` from now. */

@@ -35,14 +35,14 @@ export async function strangersTo(world: TagWorld, admin: Login, device: Login):
   );
 }
 
-/** All without a valid login for devices. `device`: the credential of `deviceId`. */
-export function othersThan(deviceId: string, otherId: string, admin: Login, device: Login): Callers {
+/** All without a valid login for devices. `device`: the credential of another one than `otherId`, whose login is locked by this. */
+export function othersThan(otherId: string, admin: Login, device: Login): Callers {
   return new Map(
     Object.entries({
       'no login': undefined,
       'an admin key': admin.authorization,
       'a key as name and password': basic(admin.id, token(admin)),
-      'an admin key as the password of a device': basic(deviceId, token(admin)),
+      'an admin key as the password of a device': basic(otherId, token(admin)),
       'a wrong credential': basic(otherId, newSecret()),
       'the credential of another device': basic(otherId, device.secret),
       'no credential': basic(otherId, ''),

@@ -39,7 +39,7 @@ beforeAll(async () => {
   elsewhere = await world.key(GRANTED, { tags: OTHER_SITE });
   strangers = await strangersTo(world, admin, device);
   const { deviceId: other } = await newSubject();
-  noDevices = othersThan(subject.deviceId, other, admin, device);
+  noDevices = othersThan(other, admin, device);
 });
 afterAll(async () => {
   asker?.end();

@@ -67,6 +67,13 @@ describe('Failed logins', () => {
     expect((await box.admin.get('/sensors')).status).toBe(200);
   });
 
+  it('of a device that has the id of a key do not lock that key', async () => {
+    const key = await makeKey(rows, ['telemetry:read']);
+    const http = requestsWith(box.httpUrl, basic(key.id, 'wrong'));
+    for (let i = 0; i < 5; i++) expect((await http.get('/v1/device/commands/next?wait=0')).status).toBe(401);
+    expect((await requestsWith(box.httpUrl, bearer(key.password)).get('/sensors')).status).toBe(200);
+  });
+
   it('do not lock a key that a service uses under the id of a device, nor that device', async () => {
     const key = await makeKey(rows, ['telemetry:read']);
     for (let i = 0; i < 6; i++) {
