@@ -21,6 +21,8 @@ export interface KeyPlace {
 /** The rows of API keys. Jobs that depend on other keys run one after the other, on all replicas. */
 @Injectable()
 export class KeyRepository {
+  private readonly listeners = new Set<() => void>();
+
   constructor(private readonly database: Database) {}
 
   /** All of them, expired ones included, in the order of their creation. */
@@ -106,9 +108,14 @@ export class KeyRepository {
     return results.at(-1)!.changes === 1;
   }
 
-  /** Calls back when keys may have changed, on whichever replica. */
+  /** Calls back when keys may have changed: by this replica before the change resolves, by another when its news comes. */
   onChange(listener: () => void): () => void {
-    return this.database.onNews('keys', () => listener());
+    this.listeners.add(listener);
+    const end = this.database.onNews('keys', () => listener());
+    return () => {
+      this.listeners.delete(listener);
+      end();
+    };
   }
 
   private async insertIf(key: ApiKey, actor: Actor, condition: Expression<SqlBool>): Promise<boolean> {
@@ -134,6 +141,8 @@ export class KeyRepository {
       .onConflict((conflict) => conflict.column('name').doUpdateSet({ expires_at: 0 }))
       .compile();
     const [, ...results] = await this.database.write([lock, ...job], { news: { topic: 'keys', detail: id } });
+    // PostgreSQL brings its news later than the answer to the commit.
+    for (const listener of this.listeners) listener();
     return results;
   }
 }

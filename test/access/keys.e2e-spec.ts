@@ -156,6 +156,15 @@ describe('A revoked API key', () => {
     }
   });
 
+  it('lets in with the very next request after it is made, and with none after it is revoked', async () => {
+    for (let i = 0; i < 20; i++) {
+      const { id, key } = await make({ scopes: ['devices:read'] });
+      expect((await box.as(key).get('/v1/session')).status).toBe(200);
+      await box.admin.delete(`/v1/api-keys/${id}`);
+      expect((await box.as(key).get('/v1/session')).status).toBe(401);
+    }
+  });
+
   it('is told to whoever holds connections that were made with it, like one that has expired', async () => {
     const ended: string[] = [];
     const stop = box.app.get(KeyRing).onRevoked((id) => ended.push(id));
