@@ -9,7 +9,6 @@ import { AccessMode } from '../config/access.mode.js';
 import { BrokerConfig } from '../config/broker.config.js';
 import { TopicConfig } from '../config/topic.config.js';
 import { RegistryService } from '../device/registry.service.js';
-import type { AdmittedClient } from '../mqtt/client-access.js';
 import { isGatewayClientId } from '../mqtt/gateway-ids.js';
 import { mayPublish, maySubscribe, publishRights, subscribeRights } from '../mqtt/topic-rights.js';
 import {
@@ -24,6 +23,7 @@ import {
 } from './broker-acl.js';
 import { keyPrincipal } from './key.js';
 import { KeyRing } from './key-ring.js';
+import { LoginService } from './login.service.js';
 import { MqttAccess } from './mqtt-access.service.js';
 
 /** An answer in the form of EMQX 5 (HTTP authentication and authorization). `expire_at` in epoch seconds: then the broker asks again. */
@@ -57,6 +57,7 @@ export class BrokerAccessService {
     private readonly broker: BrokerConfig,
     private readonly topics: TopicConfig,
     private readonly clients: MqttAccess,
+    private readonly logins: LoginService,
     private readonly registry: RegistryService,
     private readonly keys: KeyRing,
   ) {}
@@ -77,9 +78,18 @@ export class BrokerAccessService {
   async authenticate(body: Json | undefined): Promise<BrokerAnswer> {
     const facts = readClientFacts(body);
     if (!facts) return this.unreadable();
-    if (this.isOurs(facts)) return this.isOurLogin(facts) ? { ...ALLOW, acl: OWN_ACL } : DENY;
+    if (this.isOurs(facts)) return this.ourselves(facts);
+    // Without it all would share one count of failed logins.
+    if (facts.address === '') return this.unreadable();
     if (isGatewayClientId(facts.clientId, this.broker)) return DENY;
-    const admitted = await this.admit(facts);
+    const { clientId, username, password, address, certificateName } = facts;
+    const admitted = await this.clients.logIn({
+      clientId,
+      username: username === '' ? null : username,
+      password: password === '' ? null : Buffer.from(password),
+      address,
+      certificateName: certificateName === '' ? null : certificateName,
+    });
     if (!admitted) return DENY;
     const end = Date.now() + LOGIN_MS - Math.random() * SPREAD_MS;
     return {
@@ -99,19 +109,12 @@ export class BrokerAccessService {
     return principal && isLawful(asked) && this.allows(principal, asked) ? ALLOW : DENY;
   }
 
-  private async admit(facts: ClientFacts): Promise<AdmittedClient | null> {
-    const { clientId, username, password, address } = facts;
-    if (this.hasCertificate(facts)) {
-      const device = await this.registry.logInByCertificate(clientId);
-      return device && { principal: devicePrincipal(clientId), ...device };
-    }
-    return this.clients.logIn({
-      clientId,
-      username: username === '' ? null : username,
-      password: password === '' ? null : Buffer.from(password),
-      address,
-      certificateName: null,
-    });
+  /** A wrong password is counted and slowed as any other, but locks nobody out: that would be a way to keep us from the broker. */
+  private async ourselves({ username, password, address }: ClientFacts): Promise<BrokerAnswer> {
+    const { password: ours } = this.broker;
+    if (isHashOf(hashOf(ours), password) && ours !== '') return { ...ALLOW, acl: OWN_ACL };
+    await this.logins.refuse(username, address);
+    return DENY;
   }
 
   /** Whoever is connected in these words; null where that is nobody any more. */
@@ -138,11 +141,6 @@ export class BrokerAccessService {
 
   private isOurs({ username }: ClientFacts): boolean {
     return username !== '' && username === this.broker.username;
-  }
-
-  private isOurLogin({ password }: ClientFacts): boolean {
-    const { password: ours } = this.broker;
-    return isHashOf(hashOf(ours), password) && ours !== '';
   }
 
   private distrust(reason: string, hint: string): false {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { mayPublish, maySubscribe } from '../../src/mqtt/topic-rights.js';
+import { MqttServer } from '../../src/mqtt/mqtt.server.js';
+import { mayPublish, maySubscribe, REQUEST_SCOPES } from '../../src/mqtt/topic-rights.js';
 import { type BrokerAnswer, type BrokerBox, startBrokerBox } from './broker-box.js';
 
 const DENIED = { status: 200, body: { result: 'deny' } };
@@ -67,6 +68,7 @@ describe('A broker that asks who may connect', () => {
     ['no user name', () => asDevice('lamp', secret, { username: '' })],
     ['no client id', () => asDevice('lamp', secret, { clientid: '' })],
     ['neither client id nor user name', () => asDevice('', secret)],
+    ['no address', () => asDevice('lamp', secret, { peerhost: '' })],
     ['a field that is a number', () => asDevice('lamp', secret, { peerhost: 7 })],
     ['a field that is an object', () => asDevice('lamp', secret, { username: { lamp: 1 } })],
     ['the certificate of another device', () => asDevice('lamp', '', { cert_common_name: 'lamp2' })],
@@ -135,7 +137,12 @@ describe('A broker that asks who may connect', () => {
   it('lets no key with limits make requests, because nobody knows who makes one at a broker elsewhere', async () => {
     const publishOf = async (scopes: readonly string[], tags?: Record<string, string>) => {
       const key = await box.key(scopes, tags ? { tags } : {});
-      const { body } = await box.auth({ clientid: 'backend', username: key.id, password: key.text });
+      const { body } = await box.auth({
+        clientid: 'backend',
+        username: key.id,
+        password: key.text,
+        peerhost: address(),
+      });
       return body
         .acl!.filter((rule) => rule.permission === 'allow' && rule.action === 'publish')
         .map((rule) => rule.topic);
@@ -206,7 +213,7 @@ describe('A broker that asks who may connect', () => {
       ['admin', 10],
     ])('for a key with %s', async (scope, count) => {
       const key = await box.key([scope]);
-      const allowed = await compare({ clientid: 'backend', username: key.id, password: key.text });
+      const allowed = await compare({ clientid: 'backend', username: key.id, password: key.text, peerhost: address() });
       const forbidden = /devices\/|poc\/|services\/(#|\+|signalbox)/;
       expect(allowed.filter((one) => forbidden.test(one))).toEqual([]);
       expect([scope, allowed.length]).toEqual([scope, count]);
@@ -242,6 +249,25 @@ describe('A broker that asks who may connect', () => {
     const topic = 'devices/lamp/up/x';
     expect((await box.acl({ ...asked, topic })).body.result).toBe('allow');
     expect((await box.acl({ ...asked, topic, cert_common_name: '' })).body.result).toBe('deny');
+  });
+
+  it('is told nothing of a device for a while whose secret somebody guesses, at that address alone', async () => {
+    const guessed = await box.device('guessed');
+    const from = (peerhost: string, password: string) => box.auth(asDevice('guessed', password, { peerhost }));
+    for (let n = 0; n < 5; n++) expect(await from('203.0.113.9', 'wrong')).toMatchObject(DENIED);
+    expect(await from('203.0.113.9', guessed)).toMatchObject(DENIED);
+    expect((await from('203.0.113.10', guessed)).body.result).toBe('allow');
+  });
+
+  it('lets us in however often somebody guessed our password', async () => {
+    const us = { clientid: 'signalbox-seat-1', username: 'gateway', peerhost: '203.0.113.11' };
+    for (let n = 0; n < 6; n++) expect(await box.auth({ ...us, password: 'wrong' })).toMatchObject(DENIED);
+    expect((await box.auth({ ...us, password: 'our-own-password' })).body.result).toBe('allow');
+  });
+
+  it('knows the scope of every request that is answered', () => {
+    const patterns = [...box.app.get(MqttServer).getHandlers().keys()].filter((one) => one.startsWith('services/'));
+    expect(patterns.toSorted()).toEqual(Object.keys(REQUEST_SCOPES).toSorted());
   });
 
   it('asks what docs/operations.md lets EMQX ask', async () => {

@@ -25,7 +25,8 @@ describe('A broker gets a denial with 200, never an error', () => {
     box = await startBrokerBox();
     const password = await box.device('lamp');
     const topic = 'devices/lamp/up/x';
-    good = JSON.stringify({ clientid: 'lamp', username: 'lamp', password, action: 'publish', topic });
+    const lamp = { clientid: 'lamp', username: 'lamp', password, peerhost: '192.0.2.7' };
+    good = JSON.stringify({ ...lamp, action: 'publish', topic });
   });
   afterAll(() => box.close());
 
@@ -122,7 +123,7 @@ describe('Whoever asks who may connect is told nobody', () => {
     try {
       const password = await box.device('lamp');
       const topic = 'devices/lamp/up/x';
-      const device = { clientid: 'lamp', username: 'lamp', password, action: 'publish', topic };
+      const device = { clientid: 'lamp', username: 'lamp', password, peerhost: '192.0.2.7', action: 'publish', topic };
       const us = { clientid: 'signalbox-seat-1', username: 'gateway', password: 'our-own-password' };
       for (const body of [device, { ...us, action: 'publish', topic }]) {
         for (const headers of [authorization, 'Bearer', 'Bearer ', ''].map((value) => ({ authorization: value }))) {
@@ -155,7 +156,8 @@ describeWith(['postgres'], 'While the database is away', () => {
 
   it('every device is denied, with 200, until it is back', async () => {
     const password = await box.device('lamp');
-    const asked = { clientid: 'lamp', username: 'lamp', password, action: 'publish', topic: 'devices/lamp/up/x' };
+    const lamp = { clientid: 'lamp', username: 'lamp', password, peerhost: '192.0.2.7' };
+    const asked = { ...lamp, action: 'publish', topic: 'devices/lamp/up/x' };
     expect((await box.auth(asked)).body.result).toBe('allow');
     await postgres.stop();
     expect(await box.auth(asked)).toMatchObject(DENIED);
