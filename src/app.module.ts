@@ -11,6 +11,7 @@ import { HealthModule } from './health/health.module.js';
 import { MessageModule } from './message/message.module.js';
 import { RetainedRepository } from './message/retained.repository.js';
 import { MqttModule } from './mqtt/mqtt.module.js';
+import { OpenApiModule } from './openapi/openapi.module.js';
 import { SeatRepository } from './replica/seat.repository.js';
 import { SensorModule } from './sensor/sensor.module.js';
 import { StorageModule } from './storage/storage.module.js';
@@ -37,6 +38,7 @@ export class AppModule {
         ControlModule,
         MessageModule,
         HealthModule.register(refusals),
+        OpenApiModule,
       ],
     };
   }

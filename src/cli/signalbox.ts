@@ -6,6 +6,7 @@ import { commandCommand } from './command.command.js';
 import { deviceCommand } from './device.command.js';
 import { keyCommand } from './key.command.js';
 import { migrateCommand } from './migrate.command.js';
+import { openApiCommand } from './openapi.command.js';
 import { serveCommand } from './serve.command.js';
 import { simulateCommand } from './simulate.command.js';
 
@@ -21,7 +22,8 @@ const program = new Command(NAME)
   .addCommand(deviceCommand())
   .addCommand(keyCommand())
   .addCommand(simulateCommand())
-  .addCommand(certCommand());
+  .addCommand(certCommand())
+  .addCommand(openApiCommand());
 
 try {
   await program.parseAsync();

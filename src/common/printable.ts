@@ -8,3 +8,11 @@ export const UNPRINTABLE = new RegExp(`[${CLASS}]`, 'u');
 export function printable(most: number): RegExp {
   return new RegExp(`^[^${CLASS}]{1,${most}}$`, 'u');
 }
+
+/**
+ * The source of a pattern as validators in every language can read it (JSON Schema 2020-12 Core, 6.4), which know no classes of
+ * Unicode: where a pattern asks for a printable character, it lets any through but the end of a line.
+ */
+export function portableSource({ source }: RegExp): string {
+  return source.replaceAll(`[^${CLASS}]`, '.');
+}

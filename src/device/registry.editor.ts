@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type Actor, type Principal, sees } from '../common/access.js';
+import { allowsChange } from '../common/entity-tag.js';
 import { HttpErrors } from '../common/http.errors.js';
 import { Turns } from '../common/turns.js';
 import { auditEntry } from '../storage/audit-entry.js';
@@ -8,7 +9,7 @@ import { StatementError } from '../storage/storage.errors.js';
 import { changeOf } from './registry.change.js';
 import { type DevicePatch, isSame, patched, type RegistryEntry } from './registry.device.js';
 import { RegistryErrors } from './registry.errors.js';
-import { allowsChange, etagOf } from './registry.etag.js';
+import { etagOf } from './registry.etag.js';
 import { RegistryRepository } from './registry.repository.js';
 import { RegistryService } from './registry.service.js';
 import { deleteDevice, demand, isAt, locked, replaceTags } from './registry.statements.js';

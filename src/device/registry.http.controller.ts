@@ -3,6 +3,7 @@ import { RouteConfig } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Actor, Caller, ChangedBy, type Principal, RequireScope } from '../common/access.js';
 import { HttpErrors } from '../common/http.errors.js';
+import { OptionalBody } from '../common/optional-body.js';
 import { AS_BYTES, taking } from '../common/raw-body.js';
 import { DtoValidationPipe } from '../common/validation.pipe.js';
 import { AccessMode } from '../config/access.mode.js';
@@ -70,6 +71,7 @@ export class RegistryHttpController {
   /** Needs no body. The secret is in this answer and in no other. */
   @Post(':id/credentials')
   @RequireScope('devices:write')
+  @OptionalBody(CreateCredentialDto)
   async issue(
     @Param('id') id: string,
     @Body() body: unknown,

@@ -13,6 +13,7 @@ const LINKS = {
   control: '/control',
   rejects: '/v1/rejects',
   capabilities: '/v1/capabilities',
+  openapi: '/openapi.json',
 } as const;
 
 /** The front door, and what monitors ask. */

@@ -2,6 +2,8 @@ import { Transform } from 'class-transformer';
 import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsInt, Matches, ValidateBy } from 'class-validator';
 import { isGrantable, SCOPES, type Tags } from '../../common/access.js';
 import { parseTime } from '../../common/clock.js';
+import { COMMAND_TYPE } from '../../common/ids.js';
+import { described, type JsonSchema, TIME_SCHEMA } from '../../common/json-schema.js';
 import { Optional } from '../../common/optional.js';
 import { printable } from '../../common/printable.js';
 import { isTagKey, isTagValue, MOST_TAGS, TAGS_FORM } from '../../common/tags.js';
@@ -9,11 +11,15 @@ import { isTagKey, isTagValue, MOST_TAGS, TAGS_FORM } from '../../common/tags.js
 const MAX_SCOPES = 100;
 const NAME = printable(128);
 
+const SCOPE: JsonSchema = {
+  anyOf: [{ enum: SCOPES }, { type: 'string', pattern: `^commands:send:${COMMAND_TYPE.source.slice(1)}` }],
+};
+
 function IsScopeList(): PropertyDecorator {
   const message = `scopes must be of ${SCOPES.join(', ')}, commands:send:<type>`;
   return ValidateBy(
     { name: 'isScope', validator: { validate: (scope) => typeof scope === 'string' && isGrantable(scope) } },
-    { each: true, message },
+    { each: true, message, ...described(SCOPE) },
   );
 }
 
@@ -25,7 +31,13 @@ function IsTags(): PropertyDecorator {
     return entries.every(([key, value]) => isTagKey(key) && isTagValue(value));
   };
   const message = `tags must be an object of 1 to ${MOST_TAGS}, ${TAGS_FORM}`;
-  return ValidateBy({ name: 'isTags', validator: { validate } }, { message });
+  const schema = {
+    type: 'object',
+    minProperties: 1,
+    maxProperties: MOST_TAGS,
+    additionalProperties: { type: 'string' },
+  };
+  return ValidateBy({ name: 'isTags', validator: { validate } }, { message, ...described(schema) });
 }
 
 /** Body of `POST /v1/api-keys`. */
@@ -47,6 +59,9 @@ export class CreateKeyDto {
   /** Epoch milliseconds. */
   @Optional()
   @Transform(({ value }: { readonly value: unknown }) => parseTime(value) ?? value)
-  @IsInt({ message: 'expiresAt must be a time: RFC 3339 with a zone, or epoch milliseconds' })
+  @IsInt({
+    message: 'expiresAt must be a time: RFC 3339 with a zone, or epoch milliseconds',
+    ...described(TIME_SCHEMA),
+  })
   readonly expiresAt?: number;
 }

@@ -1,6 +1,7 @@
 import { Transform } from 'class-transformer';
 import { IsInt } from 'class-validator';
-import { waitSeconds } from '../wait.js';
+import { described } from '../../common/json-schema.js';
+import { MAX_WAIT_S, waitSeconds } from '../wait.js';
 
 /** Query of `GET /v1/device/commands/next`. */
 export class NextCommandDto {
@@ -8,6 +9,9 @@ export class NextCommandDto {
   @Transform(({ value }: { readonly value: unknown }) =>
     typeof value === 'string' ? waitSeconds(value.replace(/s$/, '')) : value,
   )
-  @IsInt({ message: 'wait must be whole seconds, at most 60, such as 30 or 30s' })
+  @IsInt({
+    message: 'wait must be whole seconds, at most 60, such as 30 or 30s',
+    ...described({ type: 'integer', minimum: 0, maximum: MAX_WAIT_S }),
+  })
   readonly wait: number = 0;
 }

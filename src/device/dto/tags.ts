@@ -1,5 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { ValidateBy } from 'class-validator';
+import { described } from '../../common/json-schema.js';
 import { isTagKey, isTagValue, MOST_TAGS, TAGS_FORM } from '../../common/tags.js';
 
 /** Tags of a device: an object of at most 32 texts. */
@@ -22,5 +23,7 @@ function objectOf(isValue: (value: unknown) => boolean, message: string, most = 
     const entries = Object.entries(tags);
     return entries.length <= most && entries.every(([key, value]) => isTagKey(key) && isValue(value));
   };
-  return applyDecorators(ValidateBy({ name: 'isTags', validator: { validate } }, { message }));
+  const type = isValue(null) ? ['string', 'null'] : 'string';
+  const schema = { type: 'object', maxProperties: most, additionalProperties: { type } };
+  return applyDecorators(ValidateBy({ name: 'isTags', validator: { validate } }, { message, ...described(schema) }));
 }
