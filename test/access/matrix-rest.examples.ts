@@ -43,6 +43,7 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
   'GET /health': plain('/health'),
   'GET /livez': plain('/livez'),
   'GET /readyz': plain('/readyz'),
+  'GET /openapi.json': plain('/openapi.json'),
   'GET /v1/capabilities': plain('/v1/capabilities'),
   'POST /publish': {
     path: () => '/publish',

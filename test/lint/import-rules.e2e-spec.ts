@@ -25,6 +25,9 @@ const FORBIDDEN: readonly (readonly [file: string, specifier: string])[] = [
   ['src/control/b.ts', 'mqtt-packet'],
   ['src/control/c.ts', 'pg'],
   ['src/message/a.ts', '../sensor/reject.repository.js'],
+  ['src/openapi/a.ts', '../access/session.cookie.js'],
+  ['src/health/a.ts', '../openapi/openapi.document.js'],
+  ['src/config/c.ts', '../openapi/openapi.service.js'],
   ['src/cli/a.ts', 'better-sqlite3'],
   ['src/a.ts', '../web/index.js'],
 ];
