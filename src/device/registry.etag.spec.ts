@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { allowsChange, etagOf, hasAlready } from './registry.etag.js';
+import { allowsChange, hasAlready } from '../common/entity-tag.js';
+import { etagOf } from './registry.etag.js';
 
 const etag = etagOf({ createdAt: 1_800_000_000_000, version: 7 });
 

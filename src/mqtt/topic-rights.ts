@@ -7,7 +7,7 @@ import { coversFilter, filtersOverlap } from './filter-cover.js';
 export type Topics = Pick<TopicConfig, 'prefix' | 'deviceTopics' | 'messageTopics'>;
 
 /** The requests of other services (contract, section 10), and the scope that each needs. */
-const REQUEST_SCOPES: Readonly<Record<string, Scope>> = {
+export const REQUEST_SCOPES: Readonly<Record<string, Scope>> = {
   'services/control/send': 'commands:send',
   'services/control/get': 'commands:read',
   'services/sensor/latest': 'telemetry:read',
