@@ -26,7 +26,8 @@ const list = async (id: string) =>
 /** The status of a request that the device makes with this secret. */
 const logIn = async (id: string, secret: string) =>
   (await signalbox.anonymous.post('/v1/device/telemetry', { t: 1 }, basic(id, secret))).status;
-const ended = (id: string) => revoked.filter(({ deviceId }) => deviceId === id).map(({ credentialId }) => credentialId);
+const endedOf = (id: string) =>
+  revoked.filter(({ deviceId }) => deviceId === id).map(({ credentialId }) => credentialId);
 
 describe('The credentials of a device', () => {
   it('are rotated with an overlap: two are valid, and the third-oldest ends at once', async () => {
@@ -41,10 +42,10 @@ describe('The credentials of a device', () => {
     expect(left).toBeGreaterThan(86_000_000);
     expect(left).toBeLessThanOrEqual(86_400_000);
     expect(young!['expiresAt']).toBeNull();
-    expect(ended('rot')).toEqual([]);
+    expect(endedOf('rot')).toEqual([]);
 
     const third = await issue('rot', { overlapSeconds: 3_600 });
-    expect(ended('rot')).toEqual([first.id]);
+    expect(endedOf('rot')).toEqual([first.id]);
     const logins = [];
     for (const { secret } of [first, second, third]) logins.push(await logIn('rot', secret));
     expect(logins).toEqual([401, 200, 200]);
@@ -59,7 +60,7 @@ describe('The credentials of a device', () => {
     const second = await issue('soon', { overlapSeconds: 1 });
     expect(await logIn('soon', first.secret)).toBe(200);
     await eventually('the first has ended', async () => (await logIn('soon', first.secret)) === 401);
-    await eventually('who was logged in with it is told', () => ended('soon').includes(first.id));
+    await eventually('who was logged in with it is told', () => endedOf('soon').includes(first.id));
     expect((await list('soon')).map(({ id }) => id)).toEqual([second.id]);
     expect(await logIn('soon', second.secret)).toBe(200);
   });
@@ -68,7 +69,7 @@ describe('The credentials of a device', () => {
     const first = await create('now');
     const second = await issue('now');
     const third = await issue('now', { overlapSeconds: 0 });
-    expect(ended('now').toSorted()).toEqual([first.id, second.id].toSorted());
+    expect(endedOf('now').toSorted()).toEqual([first.id, second.id].toSorted());
     expect((await list('now')).map(({ id }) => id)).toEqual([third.id]);
     expect(await logIn('now', second.secret)).toBe(401);
   });
@@ -90,7 +91,7 @@ describe('The credentials of a device', () => {
     const first = await create('rev');
     const second = await issue('rev');
     expect((await signalbox.admin.delete(path('rev', first.id))).status).toBe(204);
-    expect(ended('rev')).toEqual([first.id]);
+    expect(endedOf('rev')).toEqual([first.id]);
     expect([await logIn('rev', first.secret), await logIn('rev', second.secret)]).toEqual([401, 200]);
     const other = await create('rev-other');
     for (const id of [first.id, other.id, 'x', '%00', 'x'.repeat(200)]) {
@@ -114,7 +115,7 @@ describe('The credentials of a device', () => {
   it('are of no use while the device is disabled, and all who are logged in are told', async () => {
     const { secret } = await create('off');
     await signalbox.admin.patch('/v1/devices/off', { enabled: false });
-    expect(ended('off')).toEqual([null]);
+    expect(endedOf('off')).toEqual([null]);
     expect(await logIn('off', secret)).toBe(401);
     await signalbox.admin.patch('/v1/devices/off', { enabled: true });
     expect(await logIn('off', secret)).toBe(200);
