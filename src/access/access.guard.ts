@@ -43,20 +43,18 @@ export class AccessGuard implements CanActivate {
       context.getClass(),
     ]);
     if (!access) throw HttpErrors.FORBIDDEN('Nobody may use this route.');
-    if (access.kind === 'broker') return true;
+    if (access.kind === 'public' || access.kind === 'broker') return true;
     const http = context.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
-    const principal = await this.principalOf(access, request, http.getResponse<FastifyReply>());
-    if (principal) identify(request, principal);
+    identify(request, await this.callerOf(access, request, http.getResponse<FastifyReply>()));
     return true;
   }
 
-  private async principalOf(
-    access: Exclude<RouteAccess, { kind: 'broker' }>,
+  private async callerOf(
+    access: Exclude<RouteAccess, { kind: 'public' | 'broker' }>,
     request: FastifyRequest,
     reply: FastifyReply,
-  ): Promise<Principal | null> {
-    if (access.kind === 'public') return this.visitor(request);
+  ): Promise<Principal> {
     if (access.kind === 'device') {
       const device = devicePrincipal(await this.deviceOf(request, reply));
       if (this.mode.required) this.rates.count(device, reply);
@@ -67,13 +65,6 @@ export class AccessGuard implements CanActivate {
       throw HttpErrors.FORBIDDEN(`This needs the scope ${access.scope}.`);
     }
     return user;
-  }
-
-  /** Whoever it is, a public route answers; also while nobody can say who it is. */
-  private async visitor(request: FastifyRequest): Promise<Principal | null> {
-    if (!this.mode.required) return ANYONE;
-    const login = await this.callers.find(request).catch(() => null);
-    return login && keyPrincipal(login.key);
   }
 
   private async userOf(request: FastifyRequest, reply: FastifyReply): Promise<Principal> {

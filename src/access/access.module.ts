@@ -40,6 +40,6 @@ import { SessionService } from './session.service.js';
     { provide: APP_GUARD, useClass: OpenModeGuard },
     { provide: APP_GUARD, useClass: AccessGuard },
   ],
-  exports: [AdminKey, LoginService, KeyRing, MqttAccess],
+  exports: [AdminKey, CallerService, LoginService, KeyRing, MqttAccess],
 })
 export class AccessModule {}

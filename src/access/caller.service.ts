@@ -1,10 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
+import { ANYONE, type Principal } from '../common/access.js';
 import { addressOf } from '../common/client-address.js';
 import { HttpErrors } from '../common/http.errors.js';
+import { AccessMode } from '../config/access.mode.js';
 import { HttpConfig } from '../config/http.config.js';
 import { isLoopback } from '../config/loopback.js';
-import type { ApiKey } from './key.js';
+import { type ApiKey, keyPrincipal } from './key.js';
 import { LoginService } from './login.service.js';
 import { isSameOrigin } from './same-origin.js';
 import { isSecure, readCookie } from './session.cookie.js';
@@ -35,6 +37,7 @@ export class CallerService {
   constructor(
     private readonly logins: LoginService,
     private readonly sessions: SessionService,
+    private readonly mode: AccessMode,
     { host }: HttpConfig,
   ) {
     this.listensLocally = isLoopback(host);
@@ -53,6 +56,13 @@ export class CallerService {
     const login = await this.read(request);
     if (login) found.set(request, login);
     return login;
+  }
+
+  /** Who makes a request of a public route, as far as that can be said now: ANYONE in open mode, else whoever has logged in, or null. */
+  async visitor(request: FastifyRequest): Promise<Principal | null> {
+    if (!this.mode.required) return ANYONE;
+    const login = await this.read(request).catch(() => null);
+    return login && keyPrincipal(login.key);
   }
 
   private async read(request: FastifyRequest): Promise<UserLogin | null> {

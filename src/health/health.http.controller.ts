@@ -1,6 +1,7 @@
 import { Controller, Get, Header, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { holds, principalOf, Public, RequireScope } from '../common/access.js';
+import { CallerService } from '../access/caller.service.js';
+import { holds, Public, RequireScope } from '../common/access.js';
 import { NAME, VERSION } from '../common/version.js';
 import type { Capabilities } from './capabilities.js';
 import { type Health, HealthService } from './health.service.js';
@@ -19,7 +20,10 @@ const LINKS = {
 /** The front door, and what monitors ask. */
 @Controller()
 export class HealthHttpController {
-  constructor(private readonly health: HealthService) {}
+  constructor(
+    private readonly health: HealthService,
+    private readonly callers: CallerService,
+  ) {}
 
   @Get()
   @Public()
@@ -31,12 +35,12 @@ export class HealthHttpController {
   /** The details are for those who may read metrics; everybody else gets the word. */
   @Get('health')
   @Public()
-  check(
+  async check(
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Health | Pick<Health, 'status'> {
+  ): Promise<Health | Pick<Health, 'status'>> {
+    const caller = await this.callers.visitor(request);
     const health = this.answer(reply);
-    const caller = principalOf(request);
     return caller && holds(caller, 'metrics:read') ? health : { status: health.status };
   }
 

@@ -1,4 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import { AccessModule } from '../access/access.module.js';
 import { BrokerModule } from '../access/broker.module.js';
 import { HttpRefusals } from '../common/http-refusals.js';
 import { ControlModule } from '../control/control.module.js';
@@ -12,7 +13,7 @@ export class HealthModule {
   static register(refusals: HttpRefusals): DynamicModule {
     return {
       module: HealthModule,
-      imports: [SensorModule, ControlModule, BrokerModule],
+      imports: [AccessModule, SensorModule, ControlModule, BrokerModule],
       controllers: [HealthHttpController],
       providers: [HealthService, { provide: HttpRefusals, useValue: refusals }],
     };

@@ -9,6 +9,7 @@ export const MATRIX: Readonly<Record<string, Expected>> = {
   'GET /health': 'public',
   'GET /livez': 'public',
   'GET /readyz': 'public',
+  'GET /openapi.json': 'public',
   'POST /v1/session': 'public',
 
   'GET /v1/session': 'any key',
