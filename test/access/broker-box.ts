@@ -2,6 +2,7 @@ import { KeyRing } from '../../src/access/key-ring.js';
 import { apiKeyText, hashOf, newKeyId, newSecret } from '../../src/common/secrets.js';
 import type { Statement } from '../../src/storage/database.js';
 import { createTestApp, type TestApp } from '../support/app.js';
+import { eventually } from '../support/eventually.js';
 import { type Answer, post } from '../support/http.js';
 
 /** What the broker says to be answered (MQTT_AUTH_SECRET). */
@@ -72,7 +73,9 @@ export async function startBrokerBox(settings: Record<string, string> = {}): Pro
       };
       const news = { topic: 'keys', detail: id } as const;
       await box.database.write([sql.insertInto('api_keys').values(values).compile()], { news });
-      await box.app.get(KeyRing).get(id);
+      // The news comes at once, but not before the commit has been answered.
+      const isKnown = async () => (await box.app.get(KeyRing).list()).some((key) => key.id === id);
+      await eventually('the key is known', isKnown);
       return { id, text: apiKeyText(id, secret) };
     },
   };
