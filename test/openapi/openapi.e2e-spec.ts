@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { FastifyRequest } from 'fastify';
 import type { RouteAccess } from '../../src/common/access.js';
+import { JSON_BODY, OTHER_BODIES } from '../../src/common/raw-body.js';
 import { newSecret } from '../../src/common/secrets.js';
 import { readCookie } from '../../src/access/session.cookie.js';
 import { OPERATIONS } from '../../src/openapi/openapi.operations.js';
 import { gatherRoutes, type ServedRoute } from '../access/matrix-rest.routes.js';
-import { newKeyText, type Requests, requestsWith } from '../support/access.js';
+import { basic, bearer, newKeyText, type Requests, requestsWith } from '../support/access.js';
 import { createTestApp, type TestApp } from '../support/app.js';
 import { get, type ProblemBody, send } from '../support/http.js';
 import { type Described, type Document, nodesOf, operationsOf, requestFor } from './document.js';
@@ -29,9 +30,9 @@ beforeAll(async () => {
     (app) => (served = gatherRoutes(app)),
   );
   routes = served!();
-  admin = requestsWith(signalbox.httpUrl, { authorization: `Bearer ${ADMIN_KEY}` });
+  admin = requestsWith(signalbox.httpUrl, bearer(ADMIN_KEY));
   const { body: key } = await admin.post<{ key: string }>('/v1/api-keys', { name: 'w', scopes: ['stream:read'] });
-  weak = requestsWith(signalbox.httpUrl, { authorization: `Bearer ${key.key}` });
+  weak = requestsWith(signalbox.httpUrl, bearer(key.key));
   document = (await get<Document>(`${signalbox.httpUrl}/openapi.json`)).body;
   operations = operationsOf(document);
 });
@@ -207,12 +208,29 @@ describe('What is described', () => {
     for (const operation of taking.filter((one) => isPublic(one) || 'bearerKey' in one.security[0]!)) {
       const { path } = requestFor(operation);
       const { requestBody, method } = operation;
-      const login = { authorization: `Bearer ${ADMIN_KEY}` };
+      const login = bearer(ADMIN_KEY);
       const odd = await send<ProblemBody>(method, `${signalbox.httpUrl}${path}`, login, { odd: 1 });
       expect([nameOf(operation), odd.status]).toEqual([nameOf(operation), 400]);
       expect(odd.body.errors).toContainEqual(expect.objectContaining({ pointer: '/odd', code: 'UNKNOWN_FIELD' }));
       const none = await send<ProblemBody>(method, `${signalbox.httpUrl}${path}`, login);
       expect([nameOf(operation), none.status === 400]).toEqual([nameOf(operation), requestBody!.required === true]);
+    }
+  });
+
+  it('takes bodies of the types that it names, and of no other', async () => {
+    const taking = operations.filter(({ requestBody, security }) => requestBody && !('broker' in (security[0] ?? {})));
+    const users = taking.filter((one) => isPublic(one) || 'bearerKey' in one.security[0]!);
+    const devices = taking.filter((one) => 'device' in (one.security[0] ?? {}));
+    expect([users.length > 8, devices.length]).toEqual([true, 2]);
+    await admin.post('/v1/devices', { id: 'typed' });
+    const { body: credential } = await admin.post<{ secret: string }>('/v1/devices/typed/credentials', {});
+    for (const operation of taking) {
+      const login = users.includes(operation) ? bearer(ADMIN_KEY) : basic('typed', credential.secret);
+      for (const type of [JSON_BODY, ...OTHER_BODIES, 'text/plain']) {
+        const { status } = await ask(operation, { ...login, 'content-type': type }, '{"odd": 1}');
+        const named = type in operation.requestBody!.content;
+        expect([nameOf(operation), type, status === 415]).toEqual([nameOf(operation), type, !named]);
+      }
     }
   });
 
