@@ -14,6 +14,7 @@ import { readBasicLogin } from '../common/basic-login.js';
 import { addressOf } from '../common/client-address.js';
 import { HttpErrors } from '../common/http.errors.js';
 import { isDeviceId } from '../common/ids.js';
+import { endsWithLogin } from '../common/long-poll.js';
 import { AccessMode } from '../config/access.mode.js';
 import { CallerService } from './caller.service.js';
 import { keyPrincipal } from './key.js';
@@ -72,6 +73,7 @@ export class AccessGuard implements CanActivate {
     const login = await this.callers.find(request);
     if (!login) throw badLogin(reply);
     const user = keyPrincipal(login.key);
+    endsWithLogin(request, (onEnd) => this.logins.followKey(user.id, onEnd));
     this.rates.count(user, reply);
     return user;
   }
@@ -81,7 +83,12 @@ export class AccessGuard implements CanActivate {
     const login = readBasicLogin(request.headers.authorization);
     if (login && isDeviceId(login.user)) {
       const { user, secret } = login;
-      if (!this.mode.required || (await this.logins.device(user, secret, addressOf(request)))) return user;
+      if (!this.mode.required) return user;
+      const device = await this.logins.device(user, secret, addressOf(request));
+      if (device) {
+        endsWithLogin(request, (onEnd) => this.logins.followDevice(device, secret, onEnd));
+        return user;
+      }
     }
     void reply.header('www-authenticate', 'Basic realm="devices"');
     throw HttpErrors.UNAUTHORIZED(

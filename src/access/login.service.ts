@@ -10,6 +10,8 @@ import { LoginLimiter } from './login-limiter.js';
 
 /** Refusals leave at the next multiple of this after the arrival of their login, in milliseconds, whatever was wrong. */
 const STEP_MS = 100;
+/** The longest that a timer can wait, in milliseconds. */
+const LONGEST_MS = 2_147_483_647;
 /** Refusals that may wait for their time. */
 const MAX_WAITING = 2_000;
 const RETRY_AFTER_S = 10;
@@ -51,6 +53,36 @@ export class LoginService {
     if (!key || (await isUsable())) return key;
     await untilStep(arrivedAt, 0);
     return null;
+  }
+
+  /** Calls back once the credential of a device that has logged in is not valid any more, also where it has ended already. Returns what stops that. */
+  followDevice({ deviceId, credentialId, expiresAt }: DeviceLogin, secret: string, onEnd: () => void): () => void {
+    const unfollow = this.registry.onRevoked((ended) => {
+      if (ended.deviceId === deviceId && (ended.credentialId ?? credentialId) === credentialId) onEnd();
+    });
+    const left = expiresAt === null ? null : Math.min(Math.max(expiresAt - Date.now(), 0), LONGEST_MS);
+    const timer = left === null ? undefined : setTimeout(onEnd, left).unref();
+    // What was revoked between the login and now was told to others only.
+    this.registry.logIn(deviceId, secret).then(
+      (login) => login ?? onEnd(),
+      () => onEnd(),
+    );
+    return () => {
+      unfollow();
+      clearTimeout(timer);
+    };
+  }
+
+  /** As {@link followDevice}, for a key. */
+  followKey(keyId: string, onEnd: () => void): () => void {
+    const unfollow = this.keys.onRevoked((id) => {
+      if (id === keyId) onEnd();
+    });
+    this.keys.get(keyId).then(
+      (key) => key ?? onEnd(),
+      () => onEnd(),
+    );
+    return unfollow;
   }
 
   /** Refuses the login of what calls itself a device and has not said enough to be judged, as any other. */

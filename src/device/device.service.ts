@@ -215,7 +215,10 @@ export class DeviceService {
   /** Our own broker knows them all; of one elsewhere only the status is known. */
   private async clearRetained(deviceId: string): Promise<void> {
     const own = `${this.topics.prefix}/${deviceId}/`;
-    const topics = new Set([`${own}up/status`, ...(await this.registry.retainedTopics(own))]);
+    const foreign = this.topics.deviceTopics.flatMap(({ telemetry, command }) =>
+      [telemetry, ...(command ? [command] : [])].map((template) => template.topicFor({ deviceId })),
+    );
+    const topics = new Set([`${own}up/status`, ...(await this.registry.retainedTopics(own, foreign))]);
     for (const topic of topics) await this.clear(topic);
   }
 

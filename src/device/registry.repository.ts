@@ -108,15 +108,19 @@ export class RegistryRepository {
     return rows.map((row) => ({ id: row.id, hash: row.hash, createdAt: row.created_at, expiresAt: row.expires_at }));
   }
 
-  /** Topics with a retained message below a device's own, as far as our broker keeps them; at an external one there are none here. */
-  async retainedTopics(below: string): Promise<string[]> {
+  /** Topics with a retained message below a device's own or `among` others, as far as our broker keeps them; at an external one there are none here. */
+  async retainedTopics(below: string, among: readonly string[]): Promise<string[]> {
     // "0" is the character behind "/".
     const end = `${below.slice(0, -1)}0`;
     const rows = await this.database.point
       .selectFrom('retained')
       .select('topic')
-      .where('topic', '>=', below)
-      .where('topic', '<', end)
+      .where((eb) =>
+        eb.or([
+          eb.and([eb('topic', '>=', below), eb('topic', '<', end)]),
+          ...(among.length > 0 ? [eb('topic', 'in', among)] : []),
+        ]),
+      )
       .execute();
     return rows.map(({ topic }) => topic);
   }

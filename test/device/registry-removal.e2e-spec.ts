@@ -65,12 +65,17 @@ describe('The removal of a registered device', () => {
     await device.publish('devices/keeper/up/status', '{"online": true}', { retain: true });
     await device.publish('devices/keeper/up/events/door', '{"open": true}', { retain: true });
     await device.publish('devices/keeper/own', 'x', { retain: true });
+    await device.publish('poc/keeper/sensor', '{"t": 1}', { retain: true });
     await device.publish('devices/keeper2/up/events/door', '{"open": true}', { retain: true });
     expect((await api.delete('/v1/devices/keeper')).status).toBe(204);
     const late = await connectMqtt(signalbox.mqttUrl);
     const heard = await listenTo(late, 'devices/#');
     await heard.next('what is retained of another', ({ topic }) => topic === 'devices/keeper2/up/events/door');
     const topics = heard.received.map(({ topic }) => topic).filter((topic) => topic.startsWith('devices/keeper/'));
+    const foreign = await listenTo(late, 'poc/#');
+    await device.publish('poc/keeper2/sensor', '{"t": 1}');
+    await foreign.next('what came later', ({ topic }) => topic === 'poc/keeper2/sensor');
+    expect(foreign.received.some(({ topic }) => topic === 'poc/keeper/sensor')).toBe(hasExternalBroker);
     // Of a broker elsewhere only the status is known.
     expect(topics.toSorted()).toEqual(hasExternalBroker ? ['devices/keeper/own', 'devices/keeper/up/events/door'] : []);
     await late.endAsync();

@@ -76,7 +76,8 @@ export class ClientAdmission {
     if (refusal) return this.refuse(connection, packet, refusal, done);
     connection.rights = rights;
     this.noteTakeOver(packet.clientId, connection);
-    attendances.enters(client, packet.clientId);
+    // A service may have had the id before there was a device of that name: that it is there says nothing of the device.
+    if (admitted.principal.kind !== 'key') attendances.enters(client, packet.clientId);
     await takeId(packet.clientId, client);
     if (client.closed) return;
     claim(packet.clientId, ownerOf(admitted.principal));

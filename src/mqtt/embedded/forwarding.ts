@@ -64,7 +64,8 @@ export class Forwarding {
       client,
       (id) => receipts.isAwaited(client, id) || sessions.isInFlight(client.id, id),
     );
-    if (packet.qos === 1 && receipts.isWanted(packet, client.id) && connection.leastQos(packet.topic) > 0) {
+    const isDevice = connection.principal.kind !== 'key';
+    if (packet.qos === 1 && isDevice && receipts.isWanted(packet, client.id) && connection.leastQos(packet.topic) > 0) {
       receipts.sent(packet, client, packet.messageId);
     }
     return packet;
