@@ -80,8 +80,8 @@ describe('The credentials of a device', () => {
     const listed = (await list('many')).map(({ id }) => id);
     expect(listed).toHaveLength(2);
     // Not all that have ended: five in a row would lock the device.
-    const ended = issued.filter(({ id }) => !listed.includes(id)).slice(0, 4);
-    for (const { secret } of ended) expect(await logIn('many', secret)).toBe(401);
+    const replaced = issued.filter(({ id }) => !listed.includes(id)).slice(0, 4);
+    for (const { secret } of replaced) expect(await logIn('many', secret)).toBe(401);
     for (const { secret } of issued.filter(({ id }) => listed.includes(id))) {
       expect(await logIn('many', secret)).toBe(200);
     }
