@@ -258,6 +258,8 @@ describe('A disabled device', () => {
 
   it('gets what waited for it when it is enabled, and not before', async () => {
     await api.post('/v1/devices', { id: 'held' });
+    // An external broker tells of nobody who is away, so the device does.
+    await say('held', 'status', '{"online": false}');
     const { id } = (await api.post<{ id: string }>('/v1/devices/held/commands', { type: 'ON' })).body;
     await api.patch('/v1/devices/held', { enabled: false });
     const client = await connectMqtt(signalbox.mqttUrl, { clientId: 'held' });
