@@ -111,7 +111,7 @@ export function identify(request: FastifyRequest, principal: Principal): void {
 }
 
 /** Who makes the request; null where it is a public route and nobody said. */
-export function principalOf(request: FastifyRequest): Principal | null {
+function principalOf(request: FastifyRequest): Principal | null {
   return principals.get(request) ?? null;
 }
 
