@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFile, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { eventually } from '../support/eventually.js';
 import { get } from '../support/http.js';
@@ -81,6 +82,49 @@ describe('The README', () => {
       return body.some(({ deviceId }) => deviceId.startsWith('sim-'));
     });
   }, 60_000);
+});
+
+describe('The README for a network', () => {
+  it('makes certificates and an admin key, registers a device, and its own snippet gets the first reading in', async () => {
+    const home = temporaryDirectory();
+    const data = join(home.path, 'data');
+    const inHome = (text: string) => text.replaceAll('data/', `${data}/`);
+    const snippetOf = (start: string) => snippets.find((text) => text.startsWith(start))!;
+    const environment = { ...process.env, DATA_DIR: data };
+    const shell = async (command: string) =>
+      (await run('bash', ['-c', `set -e; ${command}`], { timeout: 60_000, env: environment })).stdout;
+    await shell(snippetOf('npm run -s signalbox -- cert dev'));
+    const line = snippetOf('HTTP_HOST=0.0.0.0');
+    expect(line).toMatch(/ npm start$/);
+    const settings = Object.fromEntries(
+      [...line.matchAll(/([A-Z_]+)=(\S+)/g)].map(([, name, value]) => [name!, inHome(value!)]),
+    );
+    // The tests stay on loopback.
+    const here = { HTTP_HOST: '127.0.0.1', MQTT_HOST: '127.0.0.1', MQTT_TLS_PORT: '0', ACCESS: 'required' };
+    const service = await startService(home.path, { ...settings, ...here });
+    try {
+      const port = new URL(service.httpUrl).port;
+      const curl = async (start: string) =>
+        JSON.parse(
+          await shell(`${inHome(snippetOf(start)).replace('localhost:3000', `localhost:${port}`)} -sS`),
+        ) as Record<string, unknown>;
+      const created = await curl('curl --cacert data/certs/ca.pem https://localhost:3000/v1/devices -H');
+      const { secret } = created['credential'] as { secret: string };
+      const guide = await curl(
+        'curl --cacert data/certs/ca.pem https://localhost:3000/v1/devices/greenhouse-3/connect',
+      );
+      const { mosquitto_pub: publish } = guide['snippets'] as { mosquitto_pub: string };
+      await shell(publish.replace('ca.pem', join(data, 'certs/ca.pem')).replace('<credential>', secret));
+      const key = readFileSync(join(data, 'admin.key'), 'utf8');
+      const answer = await shell(
+        `curl -sS --cacert ${data}/certs/ca.pem https://localhost:${port}/sensors -H 'Authorization: Bearer ${key}'`,
+      );
+      expect(JSON.parse(answer)).toMatchObject([{ deviceId: 'greenhouse-3', payload: { temperature: 21.5 } }]);
+    } finally {
+      await service.stop();
+      home.remove();
+    }
+  }, 90_000);
 });
 
 describeWith(['mosquitto', 'postgres'], 'The README for several replicas', () => {
