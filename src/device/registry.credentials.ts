@@ -56,7 +56,11 @@ export class RegistryCredentials {
     await this.registry.requireEntry(caller, deviceId);
     const isKept = async (): Promise<boolean> =>
       valid(await this.devices.credentialsOf(deviceId)).some(({ id }) => id === credentialId);
-    if (!(await isKept())) throw noCredential();
+    if (!(await isKept())) {
+      // A first attempt may have been committed although it was said to have failed.
+      this.watch.end({ deviceId, credentialId });
+      throw noCredential();
+    }
     const { sql: db } = this.devices.database;
     const job = [
       ...locked(this.devices.database, deviceId),

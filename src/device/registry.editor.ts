@@ -93,7 +93,11 @@ export class RegistryEditor {
         throw RegistryErrors.PRECONDITION_FAILED('The device is not as If-Match says: read it again.');
       }
       const after = apply(before);
-      if (alongside.length === 0 && isSame(before, after) && before.approved === after.approved) return before;
+      if (alongside.length === 0 && isSame(before, after) && before.approved === after.approved) {
+        // What disabled it may have been committed although it was said to have failed.
+        if (!after.enabled) this.watch.end({ deviceId: id, credentialId: null });
+        return before;
+      }
       try {
         await this.store(before, after, actor, alongside);
         return { ...after, version: before.version + 1 };

@@ -30,7 +30,7 @@ export class RegistryRepository {
     this.database.point.selectFrom('devices').select(['id', 'link', 'enabled', 'approved']).where('id', '=', id),
   );
 
-  private readonly author = randomBytes(6).toString('hex');
+  private author = newAuthor();
   private readonly listeners = new Set<(change: RegistryChange) => void>();
 
   constructor(readonly database: Database) {}
@@ -128,7 +128,11 @@ export class RegistryRepository {
   /** Runs the statements as one job; after the commit this replica has been told of the change, and the others are being told. */
   async change(job: readonly Statement[], change: RegistryChange): Promise<StatementResult[]> {
     const news = { topic: 'devices', detail: newsOf(change, this.author) } as const;
-    const results = await this.database.write(job, { news });
+    const results = await this.database.write(job, { news }).catch((error: unknown) => {
+      // It may be committed all the same, and then its news is news here too.
+      this.author = newAuthor();
+      throw error;
+    });
     for (const listener of this.listeners) listener(change);
     return results;
   }
@@ -146,6 +150,11 @@ export class RegistryRepository {
       this.listeners.delete(listener);
     };
   }
+}
+
+/** Names this process to itself in news. */
+function newAuthor(): string {
+  return randomBytes(6).toString('hex');
 }
 
 /** What a query of the registry's columns gives. */

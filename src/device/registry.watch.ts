@@ -24,17 +24,17 @@ export class RegistryWatch implements OnModuleDestroy {
   private readonly revocations = new Set<(revocation: Revocation) => void>();
   private readonly followers = new Set<RegistryFollower>();
   private readonly timers = new Set<NodeJS.Timeout>();
-  private readonly end: () => void;
+  private readonly unfollow: () => void;
 
   constructor(
     private readonly devices: RegistryRepository,
     private readonly admission: AdmissionService,
   ) {
-    this.end = devices.onChange((change) => this.tell(change));
+    this.unfollow = devices.onChange((change) => this.tell(change));
   }
 
   onModuleDestroy(): void {
-    this.end();
+    this.unfollow();
     for (const timer of this.timers) clearTimeout(timer);
   }
 
@@ -86,11 +86,16 @@ export class RegistryWatch implements OnModuleDestroy {
     const timer = setTimeout(
       () => {
         this.timers.delete(timer);
-        this.revoke({ deviceId, credentialId });
+        this.end({ deviceId, credentialId });
       },
       Math.max(0, at - Date.now()),
     );
     this.timers.add(timer.unref());
+  }
+
+  /** Ends these logins now, in this process. */
+  end(revocation: Revocation): void {
+    for (const listener of this.revocations) listener(revocation);
   }
 
   /** Ends all logins of a device now. */
@@ -100,13 +105,9 @@ export class RegistryWatch implements OnModuleDestroy {
 
   private tell({ deviceId, ended }: RegistryChange): void {
     if (deviceId !== null) {
-      if (ended === 'all') this.revoke({ deviceId, credentialId: null });
-      else for (const credentialId of ended) this.revoke({ deviceId, credentialId });
+      if (ended === 'all') this.end({ deviceId, credentialId: null });
+      else for (const credentialId of ended) this.end({ deviceId, credentialId });
     }
     for (const follower of this.followers) follower.changed(deviceId);
-  }
-
-  private revoke(revocation: Revocation): void {
-    for (const listener of this.revocations) listener(revocation);
   }
 }

@@ -13,6 +13,9 @@ export class Availability {
   private state: DatabaseStatus = 'starting';
   private timer: NodeJS.Timeout | undefined;
 
+  /** `onRecovery` is called when it commits again: what was refused meanwhile may have been committed all the same. */
+  constructor(private readonly onRecovery: () => void = () => {}) {}
+
   get status(): DatabaseStatus {
     return this.state;
   }
@@ -55,5 +58,6 @@ export class Availability {
     this.state = 'up';
     clearInterval(this.timer);
     this.logger.log('the database commits again');
+    this.onRecovery();
   }
 }

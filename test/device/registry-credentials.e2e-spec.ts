@@ -112,6 +112,18 @@ describe('The credentials of a device', () => {
     },
   );
 
+  it('end for those who are logged in also where the change had been made before, but was said to have failed', async () => {
+    const { id } = await create('twice');
+    for (let times = 1; times <= 2; times++) {
+      await signalbox.admin.delete(path('twice', id));
+      expect(ended('twice')).toEqual(Array(times).fill(id));
+    }
+    for (let times = 1; times <= 2; times++) {
+      expect((await signalbox.admin.patch('/v1/devices/twice', { enabled: false })).status).toBe(200);
+      expect(ended('twice').filter((one) => one === null)).toHaveLength(times);
+    }
+  });
+
   it('are of no use while the device is disabled, and all who are logged in are told', async () => {
     const { secret } = await create('off');
     await signalbox.admin.patch('/v1/devices/off', { enabled: false });

@@ -51,7 +51,7 @@ export class SqliteDatabase extends Database implements OnModuleInit, OnApplicat
   private readonly pointReader: SqliteReader;
   private readonly scanReader: SqliteReader;
   private readonly commits: GroupCommit<Entry, EntryResult>;
-  private readonly availability = new Availability();
+  private readonly availability = new Availability(() => this.news.tellOfGap());
   private version = '';
   private closing: Promise<void> | null = null;
   private readonly stop = new Int32Array(new SharedArrayBuffer(4));
