@@ -74,6 +74,7 @@ export class ControlService {
     const device = await this.registry.requireCommandable(caller, request.deviceId);
     const link = this.wire.hasForeignTopics ? (device?.link ?? unseen) : 'native';
     refuseBadRequest(request, link);
+    if (request.coalesceKey !== null) await this.refuseToSupersede(request.deviceId, request.coalesceKey, caller);
     if (request.offline === 'fail') await this.refuseOffline(request.deviceId);
     const command = newCommand(request, newId(), link, Date.now(), caller.id);
     try {
@@ -177,6 +178,14 @@ export class ControlService {
       await this.journal.enter(id, () => ({ kind: 'supersede', at: Date.now() }));
       await this.sender.settled(id);
     }
+  }
+
+  /** Who may not cancel a command may not take its place either. */
+  private async refuseToSupersede(deviceId: string, coalesceKey: string, caller: Principal): Promise<void> {
+    const older = (await this.commands.openOf(deviceId)).filter((one) => one.coalesceKey === coalesceKey);
+    const other = older.find(({ type }) => !maySend(caller, type));
+    if (!other) return;
+    throw HttpErrors.FORBIDDEN(`This login may not take the place of a command of the type ${other.type}.`);
   }
 
   /** A command that is being sent arrives before the notice that it is no longer wanted. */

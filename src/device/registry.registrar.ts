@@ -48,6 +48,10 @@ export class Registrar {
     actor: Actor,
   ): Promise<(CreatedDevice | DomainError)[]> {
     const known = new Set((await this.devices.findAll(devices.map(({ id }) => id))).keys());
+    // With the id of a device that is gone they would get what that one sent, which may never have been theirs to see.
+    if (caller.tags !== null) {
+      for (const { id } of devices) if (!known.has(id) && (await this.devices.hasHistory(id))) known.add(id);
+    }
     const outcomes = new Map<NewDevice, CreatedDevice | DomainError>();
     const candidates: Candidate[] = [];
     for (const device of devices) {
@@ -135,5 +139,7 @@ function refusalOf({ id, tags }: NewDevice, caller: Principal, known: ReadonlySe
 }
 
 function exists(): DomainError {
-  return RegistryErrors.DEVICE_EXISTS('There is a device with this id already.');
+  return RegistryErrors.DEVICE_EXISTS(
+    'There is a device with this id already, or there was one, and the caller may not see what it left.',
+  );
 }

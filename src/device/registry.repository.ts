@@ -96,6 +96,17 @@ export class RegistryRepository {
     return new Set(rows.map(({ id }) => id));
   }
 
+  /** True where something is kept that a device with this id sent or was sent, but for what it sent without being registered. */
+  async hasHistory(id: string): Promise<boolean> {
+    const of = (table: string) => sql`exists (select 1 from ${sql.table(table)} where device_id = ${id})`;
+    const rejects = sql`exists (select 1 from rejects where device_id = ${id} and code <> 'DEVICE_UNKNOWN')`;
+    const { rows } = await sql<{ readonly found: number }>`
+      select case when ${of('readings')} or ${of('events')} or ${rejects} or ${of('commands')} then 1 else 0 end as found`.execute(
+      this.database.scan,
+    );
+    return rows[0]!.found === 1;
+  }
+
   /** All that are kept, the oldest first, expired ones included. */
   async credentialsOf(deviceId: string): Promise<KeptCredential[]> {
     const rows = await this.database.point

@@ -57,6 +57,17 @@ describe('A key that is limited to tags', () => {
     expect((await signalbox.admin.get<ShownDevice>('/v1/devices/south-1')).body.tags).toEqual({ site: 'south' });
   });
 
+  it('cannot take over what a device that is gone has left, by its id', async () => {
+    const { admin } = signalbox;
+    await admin.post('/v1/devices', { id: 'south-gone', tags: { site: 'south' } });
+    await admin.post('/v1/devices/south-gone/commands', { type: 'OPEN', params: { pin: 1 } });
+    expect((await admin.delete('/v1/devices/south-gone')).status).toBe(204);
+    const again = { id: 'south-gone', tags: { site: 'north' } };
+    expect(codeOf(await north.post('/v1/devices', again))).toBe('409 DEVICE_EXISTS');
+    expect(codeOf(await north.get('/v1/devices/south-gone'))).toBe('404 DEVICE_UNKNOWN');
+    expect((await admin.post('/v1/devices', again)).status).toBe(201);
+  });
+
   it('creates only devices that carry them', async () => {
     expect(codeOf(await north.post('/v1/devices', { id: 'x-1' }))).toBe('403 FORBIDDEN');
     expect(codeOf(await north.post('/v1/devices', { id: 'x-1', tags: { site: 'south' } }))).toBe('403 FORBIDDEN');
