@@ -11,15 +11,15 @@ afterAll(async () => {
 
 describe('A key for commands of one type', () => {
   it('does not take the place of a command of another type', async () => {
-    const { admin, as } = signalbox;
+    const { admin } = signalbox;
     await admin.post('/v1/devices', { id: 'gate' });
     const scopes = ['commands:send:LIGHT'];
     const { body: key } = await admin.post<{ key: string }>('/v1/api-keys', { name: 'light', scopes });
     const path = '/v1/devices/gate/commands';
     const { body: close } = await admin.post<{ id: string }>(path, { type: 'CLOSE', coalesceKey: 'k' });
     const light = { type: 'LIGHT', coalesceKey: 'k' };
-    expect(await as(key.key).post(path, light)).toMatchObject({ status: 403, body: { code: 'FORBIDDEN' } });
+    expect(await signalbox.as(key.key).post(path, light)).toMatchObject({ status: 403, body: { code: 'FORBIDDEN' } });
     expect((await admin.get(`/v1/commands/${close.id}`)).body).toMatchObject({ status: 'PENDING' });
-    expect((await as(key.key).post(path, { ...light, coalesceKey: 'other' })).status).toBe(202);
+    expect((await signalbox.as(key.key).post(path, { ...light, coalesceKey: 'other' })).status).toBe(202);
   });
 });

@@ -116,11 +116,11 @@ describe('The credentials of a device', () => {
     const { id } = await create('twice');
     for (let times = 1; times <= 2; times++) {
       await signalbox.admin.delete(path('twice', id));
-      expect(ended('twice')).toEqual(Array(times).fill(id));
+      expect(endedOf('twice')).toEqual(Array(times).fill(id));
     }
     for (let times = 1; times <= 2; times++) {
       expect((await signalbox.admin.patch('/v1/devices/twice', { enabled: false })).status).toBe(200);
-      expect(ended('twice').filter((one) => one === null)).toHaveLength(times);
+      expect(endedOf('twice').filter((one) => one === null)).toHaveLength(times);
     }
   });
 
