@@ -32,8 +32,8 @@ export function announce(app: NestFastifyApplication, config: LoadedConfig): voi
     access: accessText(required, adminKey, broker.url !== null),
   };
   const next = required
-    ? stepsWithLogin(http, loginOption(required, adminKey))
-    : nextSteps(http, broker.username === '' ? mqtt : null, config.get(TopicConfig).prefix);
+    ? stepsWithLogin(fromHere(http), loginOption(required, adminKey))
+    : nextSteps(fromHere(http), broker.username === '' ? mqtt : null, config.get(TopicConfig).prefix);
   for (const warning of config.warnings) logger.warn(warning);
   const major = Number.parseInt(process.versions.node, 10);
   if (major < RECOMMENDED_NODE) {
@@ -80,6 +80,11 @@ function httpUrl(app: NestFastifyApplication, config: LoadedConfig): string {
   if (address === null || typeof address === 'string') throw new Error('the HTTP server has no address');
   const scheme = config.get(TlsConfig).http ? 'https' : 'http';
   return `${scheme}://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`;
+}
+
+/** What listens on all addresses is reached from this machine as localhost, which a certificate may name. */
+function fromHere(url: string): string {
+  return url.replace(/\/\/(0\.0\.0\.0|\[::\])(?=:)/, '//localhost');
 }
 
 function stepsWithLogin(http: string, login: string): string[] {

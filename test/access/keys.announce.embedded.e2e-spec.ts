@@ -38,6 +38,13 @@ describe('A start with access required', () => {
     expect(box.output()).not.toContain(key.slice(21));
   });
 
+  it('names this machine in what to try where it listens on all addresses', async () => {
+    const box = await startService(directory.path, { HTTP_HOST: '0.0.0.0' });
+    for (const step of readyRecord(box.output())['next'] as string[])
+      expect(step).toMatch(/^curl http:\/\/localhost:\d+\//);
+    expect(await box.stop()).toBe(0);
+  });
+
   it('prints neither that key nor the one in ADMIN_KEY for people where there is no terminal', async () => {
     const given = newKeyText();
     const both: readonly Record<string, string>[] = [{}, { ADMIN_KEY: given }];
