@@ -75,6 +75,18 @@ export function sees({ tags: needed }: Principal, tags: Tags): boolean {
   return needed === null || Object.entries(needed).every(([key, value]) => tags[key] === value);
 }
 
+const ended = new WeakSet<Principal>();
+
+/** The login that this very principal was made for has been revoked or has expired. */
+export function endLogin(principal: Principal): void {
+  ended.add(principal);
+}
+
+/** True where {@link endLogin} was said of this principal: what it asked for and is not begun yet must not be done. */
+export function hasEnded(principal: Principal): boolean {
+  return ended.has(principal);
+}
+
 /** What a route declares of who may use it. A route that declares nothing is refused to everybody. */
 export type RouteAccess =
   | { readonly kind: 'public' }

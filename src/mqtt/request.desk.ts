@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { MessageHandler } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
+import { hasEnded } from '../common/access.js';
 import type { DomainError, ErrorDetail } from '../common/errors.js';
 import type { Json } from '../common/json.js';
 import { LimitedLog } from '../common/limited-log.js';
@@ -81,6 +82,8 @@ export class RequestDesk {
 
   private async serve(route: RequestRoute, message: InboundMessage, arrival: number): Promise<void> {
     const { topic, payload, receivedAt, qos, sender: caller } = message;
+    // It waited while its sender lost the right to ask; nobody is there to be told.
+    if (hasEnded(caller)) return void this.tally.refused++;
     const envelope = openEnvelope(payload, topic, route.decode);
     if (envelope instanceof BadEnvelope) {
       return this.refuse(message, envelope.id, envelope.error, 'malformed');

@@ -1,4 +1,5 @@
 import type { PublishPacket } from 'aedes';
+import { endLogin } from '../../common/access.js';
 import type { AdmittedClient, ClientAccess, ClientLogin, RevokedClient } from '../client-access.js';
 import type { Audit } from './audit.js';
 import { type Connection, ownerOf } from './connection.js';
@@ -109,6 +110,7 @@ export class Logins {
   /** Resolves when nothing of the connection is left. */
   private async close(connection: Connection, why: 'revoked' | 'expired'): Promise<void> {
     this.inEffect.delete(connection);
+    endLogin(connection.principal);
     const { client, guard, address } = connection;
     connection.isBlameless = true;
     this.parts.audit.note(
