@@ -4,6 +4,7 @@ import type { Actor, Principal } from '../common/access.js';
 import { hashOf, newKeyId, newSecret } from '../common/secrets.js';
 import { Turns } from '../common/turns.js';
 import { auditEntry } from '../storage/audit-entry.js';
+import { carries } from '../storage/with-tags.js';
 import { StatementError } from '../storage/storage.errors.js';
 import type { IssuedCredential } from './registry.device.js';
 import { RegistryErrors } from './registry.errors.js';
@@ -40,6 +41,8 @@ export class RegistryCredentials {
     await this.registry.requireEntry(caller, deviceId);
     const issued = { id: newKeyId(), secret: newSecret() };
     return this.turns.take(deviceId, async () => {
+      // Again: it may have waited for its turn while the device left the caller's limits.
+      await this.registry.requireEntry(caller, deviceId);
       await this.watch.announce(deviceId, issued.secret);
       try {
         await this.replace(deviceId, issued, overlapSeconds, caller, actor);
@@ -89,7 +92,7 @@ export class RegistryCredentials {
     for (let tries = 1; ; tries++) {
       const kept = await this.devices.credentialsOf(deviceId);
       try {
-        await this.store(deviceId, issued, kept, overlapSeconds, actor);
+        await this.store(deviceId, issued, kept, overlapSeconds, caller, actor);
         return;
       } catch (error) {
         if (!(error instanceof StatementError) || tries === MOST_TRIES) throw error;
@@ -98,12 +101,13 @@ export class RegistryCredentials {
     }
   }
 
-  /** Fails with a StatementError where the device is gone or has other credentials than those that were kept. */
+  /** Fails with a StatementError where the device is gone, is hidden from the caller, or has other credentials than those that were kept. */
   private async store(
     deviceId: string,
     issued: IssuedCredential,
     kept: readonly KeptCredential[],
     overlapSeconds: number,
+    { tags }: Principal,
     actor: Actor,
   ): Promise<void> {
     const { database } = this.devices;
@@ -118,6 +122,7 @@ export class RegistryCredentials {
       [
         ...locked(database, deviceId),
         demand(db, areAll(deviceId, kept)),
+        ...(tags === null ? [] : [demand(db, carries(sql`${deviceId}`, tags))]),
         ...(gone.length > 0 ? [db.deleteFrom('credentials').where('id', 'in', gone).compile()] : []),
         ...(before
           ? [db.updateTable('credentials').set({ expires_at: end }).where('id', '=', before.id).compile()]

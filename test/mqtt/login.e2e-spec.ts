@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { newKeyId, newSecret } from '../../src/common/secrets.js';
 import { MqttLink } from '../../src/mqtt/link.js';
 import { type RequiredApp, startRequired } from '../support/access.js';
+import { eventually } from '../support/eventually.js';
 import { connectMqtt } from '../support/mqtt.js';
 import { type Authority, makeAuthority } from './support/certificates.js';
 import { attempt, type Login, login } from './support/login-attempt.js';
@@ -178,6 +179,23 @@ describe('A login', () => {
     await victim.closed();
     await next.ping();
     next.end();
+  });
+
+  it('of a service takes a client id over from the same login, and from no other', async () => {
+    const [first, other] = [service, await makeKey(rows, ['telemetry:read'])];
+    const there = await RawClient.connect(box.mqttPort, 'backend', login(first.username, first.password));
+    for (let i = 0; i < 16; i++) {
+      expect((await attempt(box.mqttPort, 'backend', login(other.username, other.password)))[0]).toBe(2);
+    }
+    await there.ping();
+    const again = await RawClient.connect(box.mqttPort, 'backend', login(first.username, first.password));
+    await there.closed();
+    again.send({ cmd: 'disconnect' });
+    await again.closed();
+    await eventually(
+      'the id is free',
+      async () => (await attempt(box.mqttPort, 'backend', login(other.username, other.password)))[0] === 0,
+    );
   });
 
   it('of a device is also its certificate, without a user name or with its id', async () => {

@@ -1,4 +1,5 @@
 import type { Client, ConnectPacket } from 'aedes';
+import type { Principal } from '../../common/access.js';
 import type { TopicConfig } from '../../config/topic.config.js';
 import type { AdmittedClient } from '../client-access.js';
 import { type AccessRules, clampKeepalive, type ConnectRefusal } from './access-rules.js';
@@ -16,6 +17,12 @@ const FLAPPING: ConnectRefusal = {
   returnCode: 5,
   why: 'flapping',
   detail: 'the client id is locked from this address for coming and going too often',
+};
+
+const ANOTHERS: ConnectRefusal = {
+  returnCode: 2,
+  why: 'client_id',
+  detail: 'the client id is that of a client with another login',
 };
 
 type Admitted = (error: Error | null, success: boolean) => void;
@@ -74,6 +81,7 @@ export class ClientAdmission {
     const rights = new ClientRights(admitted.principal, topics);
     const refusal = rules.refuseWill(packet.will, rights);
     if (refusal) return this.refuse(connection, packet, refusal, done);
+    if (this.isAnothers(packet.clientId, admitted.principal)) return this.refuse(connection, packet, ANOTHERS, done);
     connection.rights = rights;
     this.noteTakeOver(packet.clientId, connection);
     // A service may have had the id before there was a device of that name: that it is there says nothing of the device.
@@ -105,6 +113,13 @@ export class ClientAdmission {
     }));
     connection.guard.refuse(returnCode);
     done(new Error(detail), false);
+  }
+
+  /** Else two services could throw each other out. A device gets its own id from whoever has it. */
+  private isAnothers(id: string, principal: Principal): boolean {
+    const holder = principal.kind === 'key' ? this.parts.holderOf(id) : null;
+    const held = holder && this.parts.connectionOf(holder);
+    return held?.wasLetIn === true && !held.client.closed && ownerOf(held.principal) !== ownerOf(principal);
   }
 
   private noteTakeOver(id: string, { ip }: Connection): void {
