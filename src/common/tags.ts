@@ -3,6 +3,9 @@ import { printable } from './printable.js';
 const KEY = /^[A-Za-z0-9_.-]{1,64}$/;
 const VALUE = printable(128);
 
+/** A tag as it is written in a query: `key:value`. No key holds a colon. */
+export const TAG = new RegExp(`${KEY.source.slice(0, -1)}:${VALUE.source.slice(1)}`, 'u');
+
 /** How many tags a device or a key may carry. */
 export const MOST_TAGS = 32;
 

@@ -141,3 +141,18 @@ function shuffled<T>(items: readonly T[]): T[] {
     .toSorted(([a], [b]) => a - b)
     .map(([, item]) => item);
 }
+
+describe('A login', () => {
+  it('is taken from no query, no body and no other header', async () => {
+    const key = box.adminKey;
+    for (const name of ['key', 'api_key', 'apikey', 'token', 'access_token', 'authorization']) {
+      expect([name, (await box.anonymous.get(`/v1/commands?${name}=${key}`)).status]).toEqual([name, 401]);
+    }
+    for (const header of ['x-api-key', 'api-key', 'x-authorization', 'proxy-authorization', 'x-auth-token']) {
+      const { status } = await box.anonymous.get('/v1/commands', { [header]: `Bearer ${key}` });
+      expect([header, status]).toEqual([header, 401]);
+    }
+    expect((await box.anonymous.post('/v1/api-keys', { name: 'x', scopes: ['admin'], key })).status).toBe(401);
+    expect((await box.anonymous.post('/v1/commands', {}, { 'x-http-method-override': 'GET' })).status).toBe(404);
+  });
+});

@@ -83,6 +83,20 @@ export const VARIANTS: Readonly<Record<string, (asked: Asked) => Asked | null>> 
   }),
 };
 
+/** More ways to write a path, none of which is a way in. */
+export const SPELLINGS: Readonly<Record<string, (asked: Asked) => Asked | null>> = {
+  'a way through a path that is none': (asked) => changed(asked, (path) => `/x/..${path}`),
+  'an encoded way up': (asked) => changed(asked, (path) => `/%2e%2e${path}`),
+  'an encoded first letter': (asked) =>
+    changed(asked, (path) => path.replace(/^\/(.)/, (_, letter: string) => `/%${hex(letter)}`)),
+  'an encoded last letter': (asked) => changed(asked, (path) => path.replace(/(.)$/, (letter) => `%${hex(letter)}`)),
+  backslashes: (asked) => changed(asked, (path) => `/${path.slice(1).replaceAll('/', '\\')}`),
+  'a fragment': (asked) => changed(asked, (path) => `${path}#x`),
+  'a NUL': (asked) => changed(asked, (path) => `${path}%00`),
+  'a blank': (asked) => changed(asked, (path) => `${path}%20`),
+  'the ending of a file': (asked) => changed(asked, (path) => `${path}.json`),
+};
+
 const hex = (letter: string) => letter.charCodeAt(0).toString(16);
 
 /** With another path before the query; null where that changes nothing. */

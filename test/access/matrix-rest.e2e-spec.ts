@@ -1,12 +1,24 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Scope, SCOPES } from '../../src/common/access.js';
 import { type Callers, othersThan, strangersTo } from './matrix-rest.callers.js';
-import { EXAMPLES, type Example, type Subject } from './matrix-rest.examples.js';
-import { type Asked, Asker, rowsOf, VARIANTS } from './matrix-rest.asker.js';
+import {
+  askedOf,
+  exampleOf,
+  holdsPart,
+  letsIn,
+  matcherOf,
+  nameOf,
+  newSubject,
+  SITE,
+  tokenOf,
+  verdictOf,
+} from './matrix-rest.asked.js';
+import { EXAMPLES, type Subject } from './matrix-rest.examples.js';
+import { Asker, rowsOf, SPELLINGS, VARIANTS } from './matrix-rest.asker.js';
+import { inWords, WHO_MAY } from './matrix-rest.expected.js';
 import { gatherRoutes, type ServedRoute } from './matrix-rest.routes.js';
 import { type Login, TagWorld } from './tags-world.js';
 
-const SITE = { site: 'a' };
 const OTHER_SITE = { site: 'b' };
 const GRANTED = SCOPES.filter((scope) => scope !== 'admin');
 
@@ -30,7 +42,7 @@ beforeAll(async () => {
   asker = new Asker(world.signalbox.httpUrl);
   routes = served!();
   admin = await world.key(['admin']);
-  subject = await newSubject();
+  subject = await newSubject(world, admin);
   device = await world.credential(subject.deviceId);
   for (const scope of SCOPES) byScope.set(scope, await world.key([scope]));
   byScope.set('commands:send:ON', await world.key(['commands:send:ON']));
@@ -38,56 +50,13 @@ beforeAll(async () => {
   onSite = await world.key(GRANTED, { tags: SITE });
   elsewhere = await world.key(GRANTED, { tags: OTHER_SITE });
   strangers = await strangersTo(world, admin, device);
-  const { deviceId: other } = await newSubject();
+  const { deviceId: other } = await newSubject(world, admin);
   noDevices = othersThan(other, admin, device);
 });
 afterAll(async () => {
   asker?.end();
   await world?.stop();
 });
-
-/** A device on the site with a command that is not sent. */
-async function newSubject(): Promise<Subject> {
-  const deviceId = await world.device(SITE);
-  const path = `/v1/devices/${deviceId}/commands`;
-  const { status, body, text } = await world.post<{ readonly id: string }>(admin, path, {
-    type: 'ON',
-    ttlMs: 3_600_000,
-  });
-  if (status !== 202) throw new Error(text);
-  const { id: credentialId } = await world.credential(deviceId);
-  const key = await world.key(['stream:read']);
-  const keyText = key.authorization.slice('Bearer '.length);
-  return { deviceId, commandId: body.id, credentialId, keyId: key.id, keyText };
-}
-
-const nameOf = ({ method, url }: ServedRoute) => `${method} ${url}`;
-/** Of a route without an example nothing more is known than its form. */
-const exampleOf = (route: ServedRoute): Example =>
-  EXAMPLES[nameOf(route)] ?? { path: ({ deviceId }) => route.url.replaceAll(/:\w+/g, deviceId), status: [] };
-
-const matcherOf = ({ url }: ServedRoute) => new RegExp(`^${url.replaceAll(/:\w+/g, '[^/]+')}$`);
-
-function askedOf(route: ServedRoute, about: Subject): Asked {
-  const { path, body, headers = {} } = exampleOf(route);
-  return { method: route.method, path: path(about), headers, ...(body && { body: body(about) }) };
-}
-
-type Verdict = 'unknown login' | 'refused' | 'not found' | 'let in';
-
-function verdictOf(status: number): Verdict {
-  if (status === 401) return 'unknown login';
-  if (status === 403) return 'refused';
-  // Where there is no route, nobody takes CSV either.
-  return status === 404 || status === 415 ? 'not found' : 'let in';
-}
-
-/** Whether the route declares that this scope lets in. Of `commands:send` each example sends the type ON. */
-function letsIn(scope: string, needed: Scope): boolean {
-  return scope === 'admin' || scope === needed || (needed === 'commands:send' && scope === 'commands:send:ON');
-}
-
-const holdsPart = (scope: string, needed: Scope) => scope.startsWith(`${needed}:`);
 
 /** EMQX takes other statuses for "ask the next one". */
 const DENIED = '{"result":"deny"}';
@@ -153,9 +122,9 @@ async function over(
 }
 
 describe('every route of the running application', () => {
-  it('declares who may use it, and has an example here', () => {
+  it('declares who may use it as is written here, and has an example here', () => {
     expect(routes.length).toBeGreaterThan(15);
-    expect(routes.filter(({ access }) => access === null).map(nameOf)).toEqual([]);
+    expect(Object.fromEntries(routes.map((route) => [nameOf(route), inWords(route.access)]))).toEqual(WHO_MAY);
     expect(routes.map(nameOf).filter((name) => !(name in EXAMPLES))).toEqual([]);
     expect(Object.keys(EXAMPLES).filter((name) => !routes.map(nameOf).includes(name))).toEqual([]);
   });
@@ -216,7 +185,7 @@ describe('every route of the running application', () => {
       const { scope } = route.access as { readonly scope: Scope };
       const { status } = exampleOf(route);
       for (const login of [admin, byScope.get(scope)!, ...(exampleOf(route).limited ? [] : [onSite])]) {
-        const about = await newSubject();
+        const about = await newSubject(world, admin);
         const nothing = { ...about, deviceId: 'nobody', commandId: 'none', credentialId: 'none', keyId: 'none' };
         for (const hidden of [about, nothing]) {
           expect(exampleOf(route).hidden ?? [404]).toContain(
@@ -271,6 +240,37 @@ describe('every route of the running application', () => {
     expect(await rowsOf(world.signalbox)).toEqual(before);
   });
 
+  it('is reached under no other spelling, and with no key in the query, by somebody who may not use it', async () => {
+    const narrow = byScope.get('stream:read')!.authorization;
+    const before = await rowsOf(world.signalbox);
+    const wrong: string[] = [];
+    for (const route of [...only('scope'), ...only('device'), ...only('user')]) {
+      const asked = askedOf(route, subject);
+      const inQuery = {
+        ...asked,
+        path: `${asked.path}${asked.path.includes('?') ? '&' : '?'}key=${tokenOf(admin.authorization)}`,
+      };
+      const others = [inQuery, ...Object.values(SPELLINGS).flatMap((spell) => spell(asked) ?? [])];
+      for (const other of others) {
+        for (const login of route.access?.kind === 'user' ? [undefined] : [undefined, narrow]) {
+          const status = await asker.ask(other, login);
+          if (![400, 401, 403, 404, 415].includes(status))
+            wrong.push(`${other.method} ${other.path} (${login ? 'a narrow key' : 'no login'}): ${status}`);
+        }
+      }
+    }
+    expect(wrong).toEqual([]);
+    expect(await rowsOf(world.signalbox)).toEqual(before);
+  });
+
+  it('is answered to HEAD where it is to GET', async () => {
+    for (const route of routes.filter(({ method }) => method === 'GET')) {
+      const asked = askedOf(route, subject);
+      const get = await asker.ask(asked, undefined);
+      expect([route.url, await asker.ask({ ...asked, method: 'HEAD' }, undefined)]).toEqual([route.url, get]);
+    }
+  });
+
   it('answers 404 to everybody for a method that it does not have', async () => {
     const paths = new Set(routes.map((route) => askedOf(route, subject).path));
     const isRoute = (method: string, path: string) =>
@@ -283,6 +283,15 @@ describe('every route of the running application', () => {
           const denied = path.startsWith('/internal/') && status === 200 && ['', DENIED].includes(text);
           expect([method, path, denied ? 404 : status]).toEqual([method, path, 404]);
         }
+      }
+    }
+  });
+
+  it('is one of these: any other path is 404, whoever asks', async () => {
+    const paths = '/v1 /v1/ /v1/nothing /admin /.env /metrics /v1/api-keys/a/b /..%2f..%2fetc/passwd /%5c';
+    for (const path of paths.split(' ')) {
+      for (const login of [undefined, admin.authorization]) {
+        expect([path, await asker.ask({ method: 'GET', path, headers: {} }, login)]).toEqual([path, 404]);
       }
     }
   });

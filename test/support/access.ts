@@ -48,10 +48,14 @@ export interface RequiredApp extends TestApp {
   readonly anonymous: Requests;
 }
 
-/** Starts Signalbox with ACCESS=required. `settings` and `dataDir` as in {@link createTestApp}; ADMIN_KEY is a new key unless it is among them. */
-export async function startRequired(settings: Record<string, string> = {}, dataDir?: string): Promise<RequiredApp> {
+/** Starts Signalbox with ACCESS=required. `settings`, `dataDir` and `prepare` as in {@link createTestApp}; ADMIN_KEY is a new key unless it is among them. */
+export async function startRequired(
+  settings: Record<string, string> = {},
+  dataDir?: string,
+  prepare?: Parameters<typeof createTestApp>[3],
+): Promise<RequiredApp> {
   const adminKey = settings['ADMIN_KEY'] ?? newKeyText();
-  const box = await createTestApp({ ACCESS: 'required', ADMIN_KEY: adminKey, ...settings }, dataDir);
+  const box = await createTestApp({ ACCESS: 'required', ADMIN_KEY: adminKey, ...settings }, dataDir, {}, prepare);
   const as = (key: string) => requestsWith(box.httpUrl, bearer(key));
   return { ...box, adminKey, as, admin: as(adminKey), anonymous: requestsWith(box.httpUrl, {}) };
 }

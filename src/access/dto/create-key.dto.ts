@@ -2,11 +2,11 @@ import { Transform } from 'class-transformer';
 import { ArrayMaxSize, ArrayMinSize, ArrayUnique, IsArray, IsInt, Matches, ValidateBy } from 'class-validator';
 import { isGrantable, SCOPES, type Tags } from '../../common/access.js';
 import { parseTime } from '../../common/clock.js';
+import { IsTags } from '../../common/is-tags.js';
 import { COMMAND_TYPE } from '../../common/ids.js';
 import { described, type JsonSchema, TIME_SCHEMA } from '../../common/json-schema.js';
 import { Optional } from '../../common/optional.js';
 import { printable } from '../../common/printable.js';
-import { isTagKey, isTagValue, MOST_TAGS, TAGS_FORM } from '../../common/tags.js';
 
 const MAX_SCOPES = 100;
 const NAME = printable(128);
@@ -23,26 +23,9 @@ function IsScopeList(): PropertyDecorator {
   );
 }
 
-function IsTags(): PropertyDecorator {
-  const validate = (tags: unknown): boolean => {
-    if (tags === null || typeof tags !== 'object' || Array.isArray(tags)) return false;
-    const entries = Object.entries(tags);
-    if (entries.length === 0 || entries.length > MOST_TAGS) return false;
-    return entries.every(([key, value]) => isTagKey(key) && isTagValue(value));
-  };
-  const message = `tags must be an object of 1 to ${MOST_TAGS}, ${TAGS_FORM}`;
-  const schema = {
-    type: 'object',
-    minProperties: 1,
-    maxProperties: MOST_TAGS,
-    additionalProperties: { type: 'string' },
-  };
-  return ValidateBy({ name: 'isTags', validator: { validate } }, { message, ...described(schema) });
-}
-
 /** Body of `POST /v1/api-keys`. */
 export class CreateKeyDto {
-  @Matches(NAME, { message: 'name must have 1-128 printable characters' })
+  @Matches(NAME, { message: 'name must be 1-128 printable characters' })
   readonly name!: string;
 
   @IsArray({ message: 'scopes must be an array' })
@@ -53,7 +36,7 @@ export class CreateKeyDto {
   readonly scopes!: readonly string[];
 
   @Optional()
-  @IsTags()
+  @IsTags({ least: 1 })
   readonly tags?: Tags;
 
   /** Epoch milliseconds. */

@@ -1,10 +1,10 @@
 import { Matches } from 'class-validator';
 import type { Tags } from '../../common/access.js';
 import { DEVICE_ID } from '../../common/ids.js';
+import { IsTags } from '../../common/is-tags.js';
 import { Optional } from '../../common/optional.js';
 import { printable } from '../../common/printable.js';
 import type { NewDevice } from '../registry.device.js';
-import { IsTags } from './tags.js';
 
 export const NAME = { message: 'name must be 1-128 printable characters' };
 export const TYPE = { message: 'type must be 1-128 printable characters without a comma' };

@@ -4,12 +4,11 @@ import { Optional } from '../../common/optional.js';
 import { PageLimit } from '../../common/page-limit.js';
 import { printable } from '../../common/printable.js';
 import { Repeatable } from '../../common/repeatable.js';
-import { MOST_TAGS } from '../../common/tags.js';
+import { MOST_TAGS, TAG } from '../../common/tags.js';
 import { DEVICE_TYPE } from './create-device.dto.js';
 
 const STATES = ['online', 'offline', 'stale', 'unknown', 'never'];
 const MOST_TYPES = 100;
-const TAG = new RegExp(`^[A-Za-z0-9_.-]{1,64}:${printable(128).source.slice(1)}`, 'u');
 
 /** Query of `GET /v1/devices`. */
 export class ListDevicesDto {

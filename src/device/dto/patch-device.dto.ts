@@ -1,10 +1,10 @@
 import { IsBoolean, IsIn, Matches, ValidateIf } from 'class-validator';
+import { IsTagsPatch } from '../../common/is-tags.js';
 import { Optional } from '../../common/optional.js';
 import { printable } from '../../common/printable.js';
 import type { DeviceLink } from '../../storage/log.js';
 import type { DevicePatch } from '../registry.device.js';
 import { DEVICE_TYPE, NAME, TYPE } from './create-device.dto.js';
-import { IsTagsPatch } from './tags.js';
 
 /** Present, and not the null that removes it. */
 const unlessRemoved = (_: unknown, value: unknown): boolean => value !== undefined && value !== null;
