@@ -98,21 +98,21 @@ export class RegistryHttpController {
     await this.credentials.revoke(id, credentialId, caller, actor);
   }
 
-  /** Ready to paste, for the host name that the caller used. */
+  /** Ready to paste, for the host name that the caller used, also with a proxy that is trusted. */
   @Get(':id/connect')
   @RequireScope('devices:read')
   async connect(
     @Param('id') id: string,
     @Caller() caller: Principal,
-    @Req() { headers, protocol }: FastifyRequest,
+    @Req() { host, protocol }: FastifyRequest,
   ): Promise<ConnectGuide> {
     await this.registry.requireEntry(caller, id);
-    const hostName = hostNameOf(headers.host);
+    const hostName = hostNameOf(host);
     if (hostName === null) throw HttpErrors.BAD_REQUEST('The Host header names no host.');
     return connectGuide({
       deviceId: id,
       prefix: this.topics.prefix,
-      http: `${protocol}://${headers.host}`,
+      http: `${protocol}://${host}`,
       mqtt: this.link.urls.map((url) => reachableUrl(url, hostName)),
       needsLogin: this.mode.required,
     });

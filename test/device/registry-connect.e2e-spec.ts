@@ -74,6 +74,18 @@ describeWith(['mosquittoClients', 'paho'], 'The snippets of GET /v1/devices/{id}
   });
 });
 
+describe('Behind a proxy that is trusted', () => {
+  it('snippets name the host and the scheme that the proxy was called by', async () => {
+    const box = await startRequired({ TRUST_PROXY: '127.0.0.1' });
+    await box.admin.post('/v1/devices', { id: 'proxied' });
+    const headers = { 'x-forwarded-host': 'box.example', 'x-forwarded-proto': 'https' };
+    const { body } = await box.admin.get<Guide>('/v1/devices/proxied/connect', headers);
+    expect(body.http).toBe('https://box.example');
+    expect(body.snippets.curl).toContain('curl https://box.example/v1/device/telemetry');
+    await box.close();
+  });
+});
+
 describe('A device that there is not', () => {
   it('has no snippets', async () => {
     const box = await createTestApp();
