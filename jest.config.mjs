@@ -36,6 +36,10 @@ const NOT_EXTERNAL = {
     'the broker dies with Signalbox; test/replica kills replicas beside a broker that stays',
   'test/process/(start|log)': 'the messages of each mode at the start, and the log',
   'test/(http|device|control)/database-away\\.': 'a lock on the SQLite file',
+  'test/inputs/http\\.(bodies|fields|heads|limits|keys)\\.': 'what is refused before any broker or database is asked',
+  'test/access/(http|matrix-rest)\\.':
+    'who may use a route, which no broker and no database decides; test/access/tags and keys ask the databases',
+  'test/openapi/': 'the description of the API, which is the same everywhere',
   'test/sensor/storage-trouble\\.': 'triggers of SQLite, and back-pressure on the devices themselves',
 };
 
