@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { MAX_TIMER_MS } from '../common/clock.js';
 import { LimitedLog } from '../common/limited-log.js';
 import { readApiKey } from '../common/secrets.js';
 import { type DeviceLogin, RegistryService } from '../device/registry.service.js';
@@ -10,8 +11,6 @@ import { LoginLimiter } from './login-limiter.js';
 
 /** Refusals leave at the next multiple of this after the arrival of their login, in milliseconds, whatever was wrong. */
 const STEP_MS = 100;
-/** The longest that a timer can wait, in milliseconds. */
-const LONGEST_MS = 2_147_483_647;
 /** Refusals that may wait for their time. */
 const MAX_WAITING = 2_000;
 const RETRY_AFTER_S = 10;
@@ -60,7 +59,7 @@ export class LoginService {
     const unfollow = this.registry.onRevoked((ended) => {
       if (ended.deviceId === deviceId && (ended.credentialId ?? credentialId) === credentialId) onEnd();
     });
-    const left = expiresAt === null ? null : Math.min(Math.max(expiresAt - Date.now(), 0), LONGEST_MS);
+    const left = expiresAt === null ? null : Math.min(Math.max(expiresAt - Date.now(), 0), MAX_TIMER_MS);
     const timer = left === null ? undefined : setTimeout(onEnd, left).unref();
     // What was revoked between the login and now was told to others only.
     this.registry.logIn(deviceId, secret).then(

@@ -1,7 +1,5 @@
+import { MAX_TIMER_MS } from '../common/clock.js';
 import { type ApiKey, isValid } from './key.js';
-
-/** The longest that a timer can wait, in milliseconds. */
-const LONGEST_MS = 2_147_483_647;
 
 /** Which keys are valid now, and who wants to hear of those that are not any more. */
 export class ValidKeys {
@@ -36,7 +34,7 @@ export class ValidKeys {
     const ends = valid.flatMap(({ expiresAt }) => (expiresAt === null ? [] : [expiresAt]));
     if (ends.length > 0) {
       const next = ends.reduce((first, end) => Math.min(first, end)) - Date.now();
-      this.timer = setTimeout(() => this.look(), Math.min(Math.max(next, 1), LONGEST_MS)).unref();
+      this.timer = setTimeout(() => this.look(), Math.min(Math.max(next, 1), MAX_TIMER_MS)).unref();
     }
     for (const [id, hash] of before) {
       if (this.valid.get(id) === hash) continue;

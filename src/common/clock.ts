@@ -1,6 +1,9 @@
 /** RFC 3339 with a zone; `T` may be a blank or lower case as its section 5.6 allows. */
 const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(\.\d+)?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
 
+/** The longest that a timer of Node can wait, in milliseconds; with more it fires at once. */
+export const MAX_TIMER_MS = 2_147_483_647;
+
 /** The last instant that RFC 3339 can write, in epoch milliseconds. */
 export const MAX_TIME = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 

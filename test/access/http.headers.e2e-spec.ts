@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { bearer, type RequiredApp, requestsWith, startRequired } from '../support/access.js';
 import { createTestApp, type TestApp } from '../support/app.js';
 import { temporaryDirectory } from '../support/process.js';
-import { services } from '../support/services.js';
+import { describeWith, services } from '../support/services.js';
 import { rawHttp } from '../support/raw-http.js';
 
 const POLICY: Readonly<Record<string, string>> = {
@@ -99,32 +99,31 @@ describe('Every answer', () => {
         expect([name, answer.headers.get(name)]).toEqual([name, value]);
     }
   });
+});
 
-  (services.openssl ? it : it.skip)(
-    'over HTTPS tells browsers to come so from now on, and gives them a cookie for HTTPS alone',
-    async () => {
-      const directory = temporaryDirectory();
-      const [key, cert] = ['key.pem', 'cert.pem'].map((name) => join(directory.path, name)) as [string, string];
-      const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1'];
-      const args = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1'];
-      execFileSync(services.openssl!, [...args, '-keyout', key, '-out', cert, ...subject], { stdio: 'ignore' });
-      const box = await startRequired({ HTTP_TLS_CERT: cert, HTTP_TLS_KEY: key });
-      const body = JSON.stringify({ key: box.adminKey });
-      const headers = await new Promise<Record<string, unknown>>((resolve, reject) => {
-        const options = { method: 'POST', ca: readFileSync(cert), headers: { 'content-type': 'application/json' } };
-        request(`${box.httpUrl}/v1/session`, options, (answer) => {
-          answer.resume();
-          resolve(answer.headers);
-        })
-          .on('error', reject)
-          .end(body);
-      });
-      await box.close();
-      directory.remove();
-      expect(headers).toMatchObject({ ...POLICY, 'strict-transport-security': 'max-age=31536000' });
-      expect(String(headers['set-cookie'])).toMatch(/^__Host-signalbox=.*; Secure$/);
-    },
-  );
+describeWith(['openssl'], 'An answer over HTTPS', () => {
+  it('tells browsers to come so from now on, and gives them a cookie for HTTPS alone', async () => {
+    const directory = temporaryDirectory();
+    const [key, cert] = ['key.pem', 'cert.pem'].map((name) => join(directory.path, name)) as [string, string];
+    const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1'];
+    const args = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1'];
+    execFileSync(services.openssl!, [...args, '-keyout', key, '-out', cert, ...subject], { stdio: 'ignore' });
+    const box = await startRequired({ HTTP_TLS_CERT: cert, HTTP_TLS_KEY: key });
+    const body = JSON.stringify({ key: box.adminKey });
+    const headers = await new Promise<Record<string, unknown>>((resolve, reject) => {
+      const options = { method: 'POST', ca: readFileSync(cert), headers: { 'content-type': 'application/json' } };
+      request(`${box.httpUrl}/v1/session`, options, (answer) => {
+        answer.resume();
+        resolve(answer.headers);
+      })
+        .on('error', reject)
+        .end(body);
+    });
+    await box.close();
+    directory.remove();
+    expect(headers).toMatchObject({ ...POLICY, 'strict-transport-security': 'max-age=31536000' });
+    expect(String(headers['set-cookie'])).toMatch(/^__Host-signalbox=.*; Secure$/);
+  });
 });
 
 describe('GET /health', () => {
