@@ -71,15 +71,6 @@ export class DeviceRepository {
     return row?.link ?? null;
   }
 
-  async find(deviceId: string): Promise<DeviceRow | null> {
-    const row = await this.database.point
-      .selectFrom('devices')
-      .select(ROW)
-      .where('id', '=', deviceId)
-      .executeTakeFirst();
-    return row ? deviceRow(row) : null;
-  }
-
   /** Those of the devices that are known, by id; one query. */
   async findAll(deviceIds: readonly string[]): Promise<ReadonlyMap<string, DeviceRow>> {
     const rows = await this.database.point.selectFrom('devices').select(ROW).where('id', 'in', deviceIds).execute();

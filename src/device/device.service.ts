@@ -2,6 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { DeviceErrors } from '../common/device.errors.js';
 import { isDeviceId } from '../common/ids.js';
 import { TopicConfig } from '../config/topic.config.js';
+import type { Attendance } from '../mqtt/attendance.js';
 import { MqttLink } from '../mqtt/link.js';
 import { MqttPublisher } from '../mqtt/publisher.js';
 import { type RefusedMessage, SensorService } from '../sensor/sensor.service.js';
@@ -105,9 +106,7 @@ export class DeviceService {
    * presence in SQL. Rejects with STORAGE_UNAVAILABLE.
    */
   async presencesOf(deviceIds: readonly string[]): Promise<ReadonlyMap<string, DevicePresence>> {
-    if (deviceIds.length === 0) return new Map();
-    await this.presences.settled(deviceIds);
-    const rows = await this.devices.findAll(deviceIds);
+    const rows = await this.rowsOf(deviceIds);
     return new Map(deviceIds.map((id) => [id, this.judge(id, rows.get(id) ?? null)]));
   }
 
@@ -196,17 +195,33 @@ export class DeviceService {
     return this.devices.insert(deviceId, link, at);
   }
 
-  /** With all that the broker saw of it until now. */
   private async rowOf(deviceId: string): Promise<DeviceRow | null> {
-    await this.presences.settled([deviceId]);
-    return this.devices.find(deviceId);
+    return (await this.rowsOf([deviceId])).get(deviceId) ?? null;
+  }
+
+  /** With all that the broker saw of them until now; those that come or go while they are read are read again. */
+  private async rowsOf(deviceIds: readonly string[]): Promise<ReadonlyMap<string, DeviceRow>> {
+    const rows = new Map<string, DeviceRow>();
+    for (let open = deviceIds; open.length > 0;) {
+      await this.presences.settled(open);
+      const before = open.map((id) => this.attendanceOf(id));
+      const found = await this.devices.findAll(open);
+      for (const id of open) rows.delete(id);
+      for (const [id, row] of found) rows.set(id, row);
+      open = open.filter((id, i) => this.attendanceOf(id) !== before[i]);
+    }
+    return rows;
+  }
+
+  private attendanceOf(deviceId: string): Attendance | null {
+    return this.link.listeners?.attendanceOf(deviceId) ?? null;
   }
 
   private judge(deviceId: string, row: DeviceRow | null): DevicePresence {
     const { listeners } = this.link;
     const connected = listeners && {
       listens: listeners.has(deviceId),
-      attendance: listeners.attendanceOf(deviceId),
+      attendance: this.attendanceOf(deviceId),
       since: this.presences.since,
     };
     return judgePresence(row, this.activity.heardAt(deviceId), connected, Date.now());
@@ -234,8 +249,7 @@ export class DeviceService {
     await this.order.through(messages, async (news) => {
       // A connection that broke is told by the broker first, and then by its will.
       await this.presences.settled(news.map(({ deviceId }) => deviceId));
-      const { listeners } = this.link;
-      const isThere = (deviceId: string) => listeners && listeners.attendanceOf(deviceId) !== null;
+      const isThere = (deviceId: string) => this.link.listeners && this.attendanceOf(deviceId) !== null;
       const reports = news.map((message) => ({ ...message, isThere: isThere(message.deviceId) }));
       const { awake, changed } = await this.devices.keepStatuses(reports);
       if (changed) this.told.tell();

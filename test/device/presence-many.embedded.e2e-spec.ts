@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { DeviceService } from '../../src/device/device.service.js';
 import { createTestApp, type TestApp } from '../support/app.js';
 import { eventually } from '../support/eventually.js';
 import { RawClient } from '../mqtt/support/raw-client.js';
@@ -9,12 +10,19 @@ beforeAll(async () => {
 });
 afterAll(() => signalbox.close());
 
+/** Devices that are known, and were never seen. */
+async function newDevices(name: string, count: number): Promise<string[]> {
+  const { database } = signalbox;
+  const ids = Array.from({ length: count }, (_, i) => `${name}-${i}`);
+  const rows = ids.map((id) => ({ id, link: 'native' as const, created_at: Date.now() }));
+  await database.write([database.sql.insertInto('devices').values(rows).compile()]);
+  return ids;
+}
+
 describe('Many devices', () => {
   it('that come at once are told once each, and whoever else connects does not wait for it', async () => {
-    const ids = Array.from({ length: 700 }, (_, i) => `many-${i}`);
     const { database } = signalbox;
-    const rows = ids.map((id) => ({ id, link: 'native' as const, created_at: Date.now() }));
-    await database.write([database.sql.insertInto('devices').values(rows).compile()]);
+    const ids = await newDevices('many', 700);
     const clients = await Promise.all(ids.map((id) => RawClient.connect(signalbox.mqttPort, id)));
     const toldAs = async (state: string) =>
       (
@@ -31,5 +39,23 @@ describe('Many devices', () => {
     await eventually('all are told', async () => (await toldAs('offline')).length >= ids.length);
     expect((await toldAs('online')).toSorted()).toEqual(ids.toSorted());
     expect((await toldAs('offline')).toSorted()).toEqual(ids.toSorted());
+  });
+});
+
+describe('Whoever asks while a device goes', () => {
+  it('learns with that it is gone also why', async () => {
+    const service = signalbox.app.get(DeviceService);
+    for (const id of await newDevices('asked', 40)) {
+      const client = await RawClient.connect(signalbox.mqttPort, id);
+      await eventually('it is there', async () => (await service.presenceOf(id)).state === 'online');
+      client.end();
+      const answers = await eventually('it is gone', async () => {
+        const several = await Promise.all(Array.from({ length: 20 }, () => service.presenceOf(id)));
+        return several.some(({ state }) => state !== 'online') && several;
+      });
+      const told = new Set(answers.map(({ state, reason }) => `${state}: ${reason}`));
+      told.delete('online: connected');
+      expect([...told]).toEqual(['offline: connection_lost']);
+    }
   });
 });

@@ -71,8 +71,8 @@ describeWith(['postgres'], 'Replicas that keep what they hear of the same device
     expect([...(await b.keepStatuses([online('x', NOW + 1, 'b2')])).awake]).toEqual(['x']);
     expect([...(await a.keepStatuses([online('x', NOW + 2, 'b2')])).awake]).toEqual([]);
     await a.keepStatuses([will('x', NOW + 3, 'b1')]);
-    expect(await a.find('x')).toMatchObject({ online: true, statusAt: NOW + 2 });
+    expect((await a.findAll(['x'])).get('x')).toMatchObject({ online: true, statusAt: NOW + 2 });
     await a.keepStatuses([will('x', NOW + 4, 'b2')]);
-    expect(await b.find('x')).toMatchObject({ online: false, statusAt: NOW + 4 });
+    expect((await b.findAll(['x'])).get('x')).toMatchObject({ online: false, statusAt: NOW + 4 });
   });
 });
