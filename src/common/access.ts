@@ -47,6 +47,7 @@ export interface Principal {
 }
 
 const ALL: ReadonlySet<string> = new Set(['admin']);
+const NONE: ReadonlySet<string> = new Set();
 
 /** Whoever asks in open mode: they may do everything. */
 export const ANYONE: Principal = { kind: 'anyone', id: 'anyone', scopes: ALL, tags: null };
@@ -56,7 +57,7 @@ export const BROKER: Principal = { kind: 'broker', id: 'broker', scopes: ALL, ta
 
 /** The device itself. */
 export function devicePrincipal(deviceId: string): Principal {
-  return { kind: 'device', id: deviceId, scopes: new Set(), tags: null };
+  return { kind: 'device', id: deviceId, scopes: NONE, tags: null };
 }
 
 /** True where the principal may make requests that need `scope`; of `commands:send` this is true for one type already. */
