@@ -8,16 +8,15 @@ export async function eventually<T>(
   deadlineMs = 10_000,
 ): Promise<NonNullable<Exclude<T, false>>> {
   const end = Date.now() + deadlineMs;
-  let last: unknown;
   for (;;) {
+    let problem: unknown = null;
     try {
       const value = await probe();
       if (value !== undefined && value !== null && value !== false) return value as NonNullable<Exclude<T, false>>;
-      last = new Error(`still not so after ${deadlineMs} ms: ${what}`);
     } catch (error) {
-      last = error;
+      problem = error;
     }
-    if (Date.now() >= end) throw last;
+    if (Date.now() >= end) throw problem ?? new Error(`still not so after ${deadlineMs} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 15));
   }
 }
