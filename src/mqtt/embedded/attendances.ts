@@ -1,4 +1,5 @@
 import type { Client } from 'aedes';
+import { FleetingMap } from '../../common/fleeting.js';
 import type { Attendance, AttendanceChange, ArrivalReason, DepartureReason } from '../attendance.js';
 
 interface Place {
@@ -17,7 +18,7 @@ interface Place {
  * takes its id over, or while another is being let in, its device has not left unless that one fails.
  */
 export class Attendances {
-  private readonly places = new Map<string, Place>();
+  private readonly places = new FleetingMap<string, Place>();
   private readonly idOf = new WeakMap<Client, string>();
   private readonly listeners = new Set<(change: AttendanceChange) => void>();
   private stopped = false;

@@ -6,7 +6,7 @@ import { type AccessRules, clampKeepalive, type ConnectRefusal } from './access-
 import type { Attendances } from './attendances.js';
 import type { Audit } from './audit.js';
 import { ClientRights } from './client-rights.js';
-import { type Connection, ownerOf } from './connection.js';
+import { type Connection, connectionOf, ownerOf } from './connection.js';
 import { detached } from './detached.js';
 import type { Flapping } from './flapping.js';
 import type { Logins } from './logins.js';
@@ -35,7 +35,6 @@ export interface ClientAdmissionParts {
   readonly flapping: Flapping | null;
   readonly topics: TopicConfig;
   readonly attendances: Attendances;
-  readonly connectionOf: (client: Client) => Connection | undefined;
   /** Told once its CONNECT is read. */
   readonly onConnect: (connection: Connection) => void;
   /** Who has `id`, or is about to. */
@@ -56,7 +55,7 @@ export class ClientAdmission {
   }
 
   readonly preConnect = (client: Client, packet: ConnectPacket, done: Admitted): void => {
-    const { rules, connectionOf, onConnect, flapping } = this.parts;
+    const { rules, onConnect, flapping } = this.parts;
     const connection = connectionOf(client);
     if (!connection || client.closed) return done(new Error('closed before its CONNECT was read'), false);
     onConnect(connection);
@@ -118,13 +117,13 @@ export class ClientAdmission {
   /** Else two services could throw each other out. A device gets its own id from whoever has it. */
   private isAnothers(id: string, principal: Principal): boolean {
     const holder = principal.kind === 'key' ? this.parts.holderOf(id) : null;
-    const held = holder && this.parts.connectionOf(holder);
+    const held = holder && connectionOf(holder);
     return held?.wasLetIn === true && !held.client.closed && ownerOf(held.principal) !== ownerOf(principal);
   }
 
   private noteTakeOver(id: string, { ip }: Connection): void {
     const holder = this.parts.holderOf(id);
-    const held = holder && this.parts.connectionOf(holder);
+    const held = holder && connectionOf(holder);
     if (!held?.wasLetIn || held.client.closed) return;
     held.isBlameless = true;
     this.flaps(id, ip);

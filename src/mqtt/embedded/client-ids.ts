@@ -1,4 +1,5 @@
 import type { Client } from 'aedes';
+import { Attached, FleetingMap } from '../../common/fleeting.js';
 
 interface Turn {
   readonly client: Client;
@@ -12,8 +13,8 @@ interface Turn {
  * client that is still closing for gone, so that of three at once two stayed.
  */
 export class ClientIds {
-  private readonly latest = new Map<string, Turn>();
-  private readonly turns = new WeakMap<Client, Turn>();
+  private readonly latest = new FleetingMap<string, Turn>();
+  private readonly turns = new Attached<Client, Turn>('turn');
 
   /** The last client that took `id`, unless it has left. */
   holderOf(id: string): Client | null {

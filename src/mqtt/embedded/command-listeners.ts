@@ -1,11 +1,12 @@
 import type { Client } from 'aedes';
+import { Attached, FleetingMap } from '../../common/fleeting.js';
 import { isDeviceId } from '../../common/ids.js';
 import { coversFilter } from '../filter-cover.js';
 import type { Attendance, AttendanceChange, DepartureReason } from '../attendance.js';
 import type { Listeners } from '../link.js';
 import type { AedesClient } from './aedes-client.js';
 import { Attendances } from './attendances.js';
-import type { Connection } from './connection.js';
+import { connectionOf } from './connection.js';
 
 /** The device that `filter` names literally and whose commands, below `prefix`, it covers all of; null for any other filter. */
 export function listenedDevice(filter: string, prefix: string): string | null {
@@ -22,20 +23,14 @@ function isLive({ closed, conn }: Client): boolean {
 export class CommandListeners implements Listeners {
   readonly attendances = new Attendances();
   /** The devices that a client listens for, by filter. */
-  private readonly devicesOf = new Map<Client, Map<string, string>>();
-  private readonly clientsOf = new Map<string, Set<Client>>();
+  private readonly devicesOf = new Attached<Client, Map<string, string>>('devices');
+  private readonly clientsOf = new FleetingMap<string, Set<Client>>();
   private readonly callbacks = new Set<(deviceId: string) => void>();
 
   constructor(
     private readonly prefix: string,
     private readonly clientOf: (id: string) => Client | undefined,
-    private readonly connectionOf: (client: Client) => Connection | undefined,
   ) {}
-
-  /** How many clients listen for anything. */
-  get size(): number {
-    return this.devicesOf.size;
-  }
 
   has(deviceId: string): boolean {
     for (const client of this.clientsOf.get(deviceId) ?? []) if (isLive(client)) return true;
@@ -111,7 +106,7 @@ export class CommandListeners implements Listeners {
 
   /** aedes tells of a subscription also where its UNSUBSCRIBE came right behind it. */
   private isInEffect(client: AedesClient, filter: string): boolean {
-    return client.subscriptions[filter] !== undefined && this.connectionOf(client)?.filters.has(filter) === true;
+    return client.subscriptions[filter] !== undefined && connectionOf(client)?.filters.has(filter) === true;
   }
 
   /** True where it is the client's first subscription for that device. */

@@ -1,4 +1,6 @@
+import type { Client } from 'aedes';
 import type { Principal } from '../../common/access.js';
+import { Attached } from '../../common/fleeting.js';
 import { matchesFilter } from '../../common/topic.js';
 import type { DepartureReason } from '../attendance.js';
 import type { AdmittedClient } from '../client-access.js';
@@ -21,6 +23,13 @@ export interface Slot {
 /** Whose a stored session is. */
 export function ownerOf({ kind, id }: Pick<Principal, 'kind' | 'id'>): string {
   return `${kind} ${id}`;
+}
+
+const connections = new Attached<Client, Connection>('connection');
+
+/** The connection of a client of our broker. */
+export function connectionOf(client: Client): Connection | undefined {
+  return connections.get(client);
 }
 
 /** What is kept of one connected client: its guard, its subscriptions, and its publishes in order of arrival. */
@@ -46,7 +55,9 @@ export class Connection {
     readonly guard: FrameGuard,
     readonly client: AedesClient,
     private readonly incoming: Incoming,
-  ) {}
+  ) {
+    connections.set(client, this);
+  }
 
   /** IP address and port of the peer. */
   get address(): string {

@@ -1,5 +1,5 @@
 import type { EventEmitter } from 'node:events';
-import type { Client, PublishPacket, SubscribePacket, UnsubscribePacket } from 'aedes';
+import type { PublishPacket, SubscribePacket, UnsubscribePacket } from 'aedes';
 import { TopicConfig } from '../../config/topic.config.js';
 import { ClientAccess } from '../client-access.js';
 import { type Delivery, type LinkCapabilities, type LinkCounters, type LinkStatus, MqttLink } from '../link.js';
@@ -13,7 +13,7 @@ import { ClientAdmission } from './client-admission.js';
 import { Audit } from './audit.js';
 import { Broker } from './broker.js';
 import { CommandListeners } from './command-listeners.js';
-import { Connection, ownerOf } from './connection.js';
+import { Connection, connectionOf, ownerOf } from './connection.js';
 import { Entrances, type EntranceSettings } from './entrances.js';
 import { Flapping } from './flapping.js';
 import { Flow } from './flow.js';
@@ -54,7 +54,6 @@ export class EmbeddedLink extends MqttLink {
   override readonly capabilities = CAPABILITIES;
   override readonly listeners: CommandListeners;
   private state: LinkStatus = 'starting';
-  private readonly connections = new WeakMap<Client, Connection>();
   private readonly addressees = new Addressees();
   private readonly logins: Logins;
   private readonly admission: ClientAdmission;
@@ -75,7 +74,6 @@ export class EmbeddedLink extends MqttLink {
     private readonly access: ClientAccess,
   ) {
     super();
-    const connectionOf = (client: Client): Connection | undefined => this.connections.get(client);
     const { audit, receipts, addressees } = this;
     const rules = new AccessRules(access.required);
     this.flow = new Flow(settings.mqtt.deviceRate);
@@ -83,7 +81,6 @@ export class EmbeddedLink extends MqttLink {
     this.subscriptions = new SubscriptionRules(
       rules,
       audit,
-      connectionOf,
       (id, filter) => void this.sessions.removeSubscriptions({ id }, [filter]),
     );
     this.sessions = new SessionStore({
@@ -99,7 +96,6 @@ export class EmbeddedLink extends MqttLink {
       audit,
       retained: this.retained,
       sessions: this.sessions,
-      connectionOf,
       publishWill: (will) => this.broker.publish(will, null),
     });
     this.logins = new Logins({
@@ -108,12 +104,11 @@ export class EmbeddedLink extends MqttLink {
       sessions: this.sessions,
       sayWill: (connection, will) => this.intake.takeWill(connection, will),
     });
-    this.listeners = new CommandListeners(topics.prefix, (id) => this.broker.clientOf(id), connectionOf);
+    this.listeners = new CommandListeners(topics.prefix, (id) => this.broker.clientOf(id));
     this.admission = new ClientAdmission({
       rules,
       audit,
       topics,
-      connectionOf,
       logins: this.logins,
       attendances: this.listeners.attendances,
       // In open mode any program on this machine could lock out any device by its id.
@@ -128,7 +123,6 @@ export class EmbeddedLink extends MqttLink {
       receipts,
       addressees,
       sessions: this.sessions,
-      connectionOf,
     });
     this.broker = new Broker(this.sessions, {
       concurrency: 0,
@@ -226,7 +220,6 @@ export class EmbeddedLink extends MqttLink {
     });
     const connection = new Connection(guard, this.broker.accept(guard), incoming);
     const { client } = connection;
-    this.connections.set(client, connection);
     client._parser.prependListener('packet', (packet: Watched) => this.look(connection, packet));
     watchOwnRefusals(client, this.audit, address);
     guard.once('close', () => {
@@ -258,7 +251,7 @@ export class EmbeddedLink extends MqttLink {
 
   private onReady(client: AedesClient): void {
     this.sessions.connected(client.id);
-    const connection = this.connections.get(client);
+    const connection = connectionOf(client);
     if (connection) {
       const { guard } = connection;
       this.entrances.admitted(guard);

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { CertificateFiles } from '../../common/certificate-files.js';
+import { FleetingSet } from '../../common/fleeting.js';
 import type { HttpConfig } from '../../config/http.config.js';
 import type { MqttConfig } from '../../config/mqtt.config.js';
 import type { TlsConfig, WebSocketConfig } from '../../config/tls.config.js';
@@ -28,9 +29,9 @@ export class Entrances {
   readonly urls: string[] = [];
   private readonly listeners: Listener[] = [];
   /** Those that have not sent their CONNECT, the oldest first. */
-  private readonly pending = new Set<Duplex>();
+  private readonly pending = new FleetingSet<Duplex>();
   /** Those that aedes is letting in, and would leave alone at its own end. */
-  private readonly entering = new Set<Duplex>();
+  private readonly entering = new FleetingSet<Duplex>();
   private readonly certificates: CertificateFiles | null;
   private readonly events: ListenerEvents;
 
@@ -95,7 +96,7 @@ export class Entrances {
 
   /** Closes what is not let in yet. Resolves when every socket is gone; those of clients are closed by others. */
   async close(): Promise<void> {
-    for (const stream of [...this.pending, ...this.entering]) stream.destroy();
+    for (const stream of [...this.pending.values(), ...this.entering.values()]) stream.destroy();
     await Promise.all(this.listeners.map((listener) => listener.emptied()));
   }
 
@@ -116,11 +117,10 @@ export class Entrances {
   }
 
   private closeOldest(): void {
-    for (const stream of this.pending) {
-      this.pending.delete(stream);
-      stream.destroy(new Error('too many connections without CONNECT'));
-      this.audit.note('refused.pending', 'too many connections without CONNECT, the oldest is closed', () => ({}));
-      return;
-    }
+    const oldest = this.pending.oldest;
+    if (!oldest) return;
+    this.pending.delete(oldest);
+    oldest.destroy(new Error('too many connections without CONNECT'));
+    this.audit.note('refused.pending', 'too many connections without CONNECT, the oldest is closed', () => ({}));
   }
 }

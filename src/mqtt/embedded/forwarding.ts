@@ -1,7 +1,7 @@
 import type { AedesPublishPacket, Client } from 'aedes';
 import type { Addressees } from './addressees.js';
 import type { Audit } from './audit.js';
-import type { Connection } from './connection.js';
+import { type Connection, connectionOf } from './connection.js';
 import { takePacketId } from './packet-ids.js';
 import type { Receipts } from './receipts.js';
 import type { SessionStore } from './session.store.js';
@@ -14,7 +14,6 @@ export interface ForwardingParts {
   readonly receipts: Receipts;
   readonly sessions: SessionStore;
   readonly addressees: Addressees;
-  readonly connectionOf: (client: Client) => Connection | undefined;
 }
 
 /** Decides on each message on its way to a subscriber, from aedes' `authorizeForward`. */
@@ -24,7 +23,7 @@ export class Forwarding {
   /** A subscriber that does not keep up loses QoS 0 messages; where there is a promise to keep, its connection. */
   readonly authorizeForward = (client: Client, packet: AedesPublishPacket): AedesPublishPacket | null => {
     const { audit } = this.parts;
-    const connection = this.parts.connectionOf(client);
+    const connection = connectionOf(client);
     if (!connection || !this.mayGet(connection, packet) || this.isDouble(connection, packet)) return null;
     connection.guard.allowance.expect(packet.qos);
     // aedes lowers the QoS to that of the subscription only for filters without wildcards [MQTT-3.8.4-6].

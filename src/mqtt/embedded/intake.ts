@@ -8,7 +8,7 @@ import { MqttErrors } from '../mqtt.errors.js';
 import { TopicCache } from '../topic-cache.js';
 import type { AccessRules } from './access-rules.js';
 import type { Audit } from './audit.js';
-import type { Connection, Slot } from './connection.js';
+import { type Connection, connectionOf, type Slot } from './connection.js';
 import { PUBLISH_COST } from './in-flight.js';
 import type { RetainedMessages } from './retained-messages.js';
 import type { SessionStore } from './session.store.js';
@@ -35,7 +35,6 @@ export interface IntakeParts {
   readonly retained: RetainedMessages;
   readonly sessions: SessionStore;
   readonly audit: Audit;
-  readonly connectionOf: (client: Client) => Connection | undefined;
   /** Sends a will to its subscribers. */
   readonly publishWill: (will: PublishPacket) => void;
 }
@@ -80,7 +79,7 @@ export class Intake {
     const isWill = (packet.cmd as string | undefined) !== 'publish';
     // A stop says nothing about the devices, and what it finds still unread gets no answer, so that it is sent again.
     if (this.stopped) return isWill ? done(new Error('the broker is stopping')) : undefined;
-    const connection = client && this.parts.connectionOf(client);
+    const connection = client && connectionOf(client);
     if (!connection) return done(new Error('nobody is known to publish this'));
     if (isWill) {
       this.takeWill(connection, packet);

@@ -1,4 +1,5 @@
 import type { AddressInfo, Socket } from 'node:net';
+import { FleetingMap, FleetingSet } from '../../common/fleeting.js';
 import { listenProblem } from './listen-problem.js';
 import { addressOf, type Incoming, type Transport, type TransportEvents } from './transport.js';
 
@@ -18,9 +19,9 @@ export interface ListenerEvents extends TransportEvents {
 
 /** A port for MQTT over one transport, and all sockets that came in by it. */
 export class Listener {
-  private readonly sockets = new Set<Socket>();
+  private readonly sockets = new FleetingSet<Socket>();
   /** Sockets whose handshake is not over, by the address of their peer, and what cuts them when it takes too long. */
-  private readonly handshakes = new Map<string, { readonly socket: Socket; readonly timer: NodeJS.Timeout }>();
+  private readonly handshakes = new FleetingMap<string, { readonly socket: Socket; readonly timer: NodeJS.Timeout }>();
   private readonly transport: Transport;
 
   /** `carry` makes the transport, with what it is to tell. A handshake may take `handshakeMs` milliseconds. */
@@ -60,7 +61,7 @@ export class Listener {
 
   /** Resolves when every socket is gone. */
   async emptied(): Promise<void> {
-    await Promise.all([...this.sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve))));
+    await Promise.all(this.sockets.values().map((socket) => new Promise((resolve) => socket.once('close', resolve))));
   }
 
   private opened(socket: Socket): void {

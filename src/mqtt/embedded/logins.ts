@@ -1,5 +1,6 @@
 import type { PublishPacket } from 'aedes';
 import { endLogin } from '../../common/access.js';
+import { FleetingSet } from '../../common/fleeting.js';
 import type { AdmittedClient, ClientAccess, ClientLogin, RevokedClient } from '../client-access.js';
 import type { Audit } from './audit.js';
 import { type Connection, ownerOf } from './connection.js';
@@ -25,7 +26,7 @@ export interface LoginsParts {
  * connection at once, also where that is still being let in.
  */
 export class Logins {
-  private readonly inEffect = new Set<Connection>();
+  private readonly inEffect = new FleetingSet<Connection>();
   /** For each login that is judged, what was revoked meanwhile. */
   private readonly judged = new Set<RevokedClient[]>();
   private sweeper: NodeJS.Timeout | null = null;
@@ -73,7 +74,7 @@ export class Logins {
 
   private async revoke(revoked: RevokedClient): Promise<void> {
     for (const meanwhile of this.judged) meanwhile.push(revoked);
-    const ended = [...this.inEffect].filter(({ login }) => login && ends(revoked, login));
+    const ended = this.inEffect.values().filter(({ login }) => login && ends(revoked, login));
     const wills = ended.map((connection) => [connection, this.takeWill(connection)] as const);
     await Promise.all(ended.map((connection) => this.close(connection, 'revoked')));
     // What is not there any more has nothing to say, and what was kept for it is for nobody.
@@ -89,7 +90,7 @@ export class Logins {
 
   private expire(): void {
     const now = Date.now();
-    for (const connection of this.inEffect) {
+    for (const connection of this.inEffect.values()) {
       const expiresAt = connection.login?.expiresAt ?? null;
       if (expiresAt === null || expiresAt > now) continue;
       // A key that has expired publishes nothing any more, not even its will.

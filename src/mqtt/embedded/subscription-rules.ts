@@ -1,7 +1,7 @@
 import type { Aedes, Client, SubscribePacket, Subscription, UnsubscribePacket } from 'aedes';
 import type { AccessRules } from './access-rules.js';
 import type { Audit } from './audit.js';
-import type { Connection } from './connection.js';
+import { type Connection, connectionOf } from './connection.js';
 
 const MAX_PER_CLIENT = 50;
 const MAX_PER_PACKET = 8;
@@ -16,7 +16,6 @@ export class SubscriptionRules {
   constructor(
     private readonly rules: AccessRules,
     private readonly audit: Audit,
-    private readonly connectionOf: (client: Client) => Connection | undefined,
     /** A filter of a stored session is not granted any more. */
     private readonly onWithdrawn: (clientId: string, filter: string) => void,
   ) {}
@@ -48,7 +47,7 @@ export class SubscriptionRules {
     subscription: Subscription,
     done: (error: Error | null, subscription?: Subscription | null) => void,
   ): void => {
-    const connection = this.connectionOf(client);
+    const connection = connectionOf(client);
     const { topic, qos } = subscription;
     if (this.refused.has(subscription) || !connection) return done(null, null);
     // A restored session brings filters that came in no packet of this connection, under the rights of an earlier one.

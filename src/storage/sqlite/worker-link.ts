@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { Logger } from '@nestjs/common';
+import { FleetingMap } from '../../common/fleeting.js';
 import { StartupError } from '../../common/startup.error.js';
 import { unavailable } from '../storage.errors.js';
 import type { Request, WorkerMessage, WorkerSettings } from './protocol.js';
@@ -27,7 +28,7 @@ interface Call<Answer> {
 /** The main thread's end of one worker: asks it, and starts it again with a growing pause where it ended by itself. */
 export class WorkerLink<Body, Answer> {
   private readonly logger = new Logger('Storage');
-  private readonly calls = new Map<number, Call<Answer>>();
+  private readonly calls = new FleetingMap<number, Call<Answer>>();
   private worker: Worker | null = null;
   private starting: Worker | null = null;
   private nextId = 1;
@@ -111,8 +112,9 @@ export class WorkerLink<Body, Answer> {
   private lose(reason: unknown): void {
     this.worker = null;
     const error = unavailable(`the ${this.options.name} ended unexpectedly`, reason);
-    for (const call of this.calls.values()) call.reject(error);
+    const calls = this.calls.values();
     this.calls.clear();
+    for (const call of calls) call.reject(error);
     if (this.stopping) return;
     this.logger.error(`the ${this.options.name} ended unexpectedly and is started again: ${String(reason)}`);
     this.restartLater();
