@@ -2,10 +2,14 @@ import type { Client } from 'aedes';
 import { Attached, FleetingMap } from '../../common/fleeting.js';
 
 interface Turn {
+  readonly id: string;
   readonly client: Client;
-  /** Resolves when the client and all before it have left. */
-  readonly over: Promise<unknown>;
-  readonly leave: () => void;
+  /** Whose end it waits for. */
+  before: Turn | null;
+  after: Turn | null;
+  /** Lets it in; null where it need not wait any more. */
+  enter: (() => void) | null;
+  hasLeft: boolean;
 }
 
 /**
@@ -16,27 +20,42 @@ export class ClientIds {
   private readonly latest = new FleetingMap<string, Turn>();
   private readonly turns = new Attached<Client, Turn>('turn');
 
-  /** The last client that took `id`, unless it has left. */
+  /** The last client that took `id`, unless it and all before it have left. */
   holderOf(id: string): Client | null {
     return this.latest.get(id)?.client ?? null;
   }
 
-  /** Closes the client that has `id`, and resolves when it has left. */
+  /** Closes the client that has `id`, and resolves when it and all before it have left. */
   async take(id: string, client: Client): Promise<void> {
-    const earlier = this.latest.get(id);
-    let leave!: () => void;
-    const left = new Promise<void>((resolve) => (leave = resolve));
-    const turn = { client, leave, over: Promise.all([left, earlier?.over]) };
+    const before = this.latest.get(id) ?? null;
+    const turn: Turn = { id, client, before, after: null, enter: null, hasLeft: false };
     this.latest.set(id, turn);
     this.turns.set(client, turn);
-    void turn.over.then(() => this.latest.get(id) === turn && this.latest.delete(id));
-    if (!earlier) return;
-    earlier.client.close();
-    await earlier.over;
+    if (!before) return;
+    before.after = turn;
+    const mayEnter = new Promise<void>((resolve) => (turn.enter = resolve));
+    before.client.close();
+    await mayEnter;
   }
 
   /** The client is closed and not registered any more, or never was. */
   leave(client: Client): void {
-    this.turns.get(client)?.leave();
+    const turn = this.turns.get(client);
+    if (!turn || turn.hasLeft) return;
+    turn.hasLeft = true;
+    this.end(turn);
+  }
+
+  private end(turn: Turn): void {
+    for (let over: Turn | null = turn; over?.hasLeft && !over.before;) {
+      const { id, after }: Turn = over;
+      if (!after) {
+        this.latest.delete(id);
+        return;
+      }
+      after.before = null;
+      after.enter?.();
+      over = after;
+    }
   }
 }

@@ -27,6 +27,8 @@ export interface LoginsParts {
  */
 export class Logins {
   private readonly inEffect = new FleetingSet<Connection>();
+  /** Of those, the ones that end at some time. */
+  private readonly expiring = new FleetingSet<Connection>();
   /** For each login that is judged, what was revoked meanwhile. */
   private readonly judged = new Set<RevokedClient[]>();
   private sweeper: NodeJS.Timeout | null = null;
@@ -60,7 +62,9 @@ export class Logins {
       const admitted = await withinTime(this.parts.access.logIn(login), LOGIN_TIMEOUT_MS, late);
       if (!admitted || revoked.some((one) => ends(one, admitted))) return null;
       connection.login = admitted;
-      if (!connection.client.closed) this.inEffect.add(connection);
+      if (connection.client.closed) return admitted;
+      this.inEffect.add(connection);
+      if (admitted.expiresAt !== null) this.expiring.add(connection);
       return admitted;
     } finally {
       this.judged.delete(revoked);
@@ -70,6 +74,7 @@ export class Logins {
   /** The connection has ended. */
   gone(connection: Connection): void {
     this.inEffect.delete(connection);
+    this.expiring.delete(connection);
   }
 
   private async revoke(revoked: RevokedClient): Promise<void> {
@@ -90,7 +95,7 @@ export class Logins {
 
   private expire(): void {
     const now = Date.now();
-    for (const connection of this.inEffect.values()) {
+    for (const connection of this.expiring.values()) {
       const expiresAt = connection.login?.expiresAt ?? null;
       if (expiresAt === null || expiresAt > now) continue;
       // A key that has expired publishes nothing any more, not even its will.
@@ -110,7 +115,7 @@ export class Logins {
 
   /** Resolves when nothing of the connection is left. */
   private async close(connection: Connection, why: 'revoked' | 'expired'): Promise<void> {
-    this.inEffect.delete(connection);
+    this.gone(connection);
     endLogin(connection.principal);
     const { client, guard, address } = connection;
     connection.isBlameless = true;
