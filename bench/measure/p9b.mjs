@@ -11,12 +11,13 @@ const STORM = 5_000;
 const MEMORY_TARGET_MIB = 400;
 const BACK_TARGET_S = 120;
 const LAG_TARGET_MS = 200;
-const SETTLE_MS = 10_000;
+/** V8 gives back what a load has left behind when it has been quiet for a while; how long that takes is its own affair. */
+const CALM_MS = 90_000;
 const NAME = 'crowd';
 const title = '10,000 connected devices';
 
 /**
- * Devices that are registered, logged in and subscribed, and say nothing: what they cost, and what it does to the event loop
+ * Devices that are registered, logged in and subscribed, and say nothing: what they cost, at once and later, and what it does to the event loop
  * when half of them lose their connection in one moment and come back at once.
  * @type {import('../bench.mjs').Measure}
  */
@@ -24,23 +25,25 @@ export const p9b = {
   id: 'P9b',
   title,
   async run(bench) {
-    /** @type {{ rss: number, firstMs: number, backMs: number, tries: number, lag: number, failed: number }[]} */
+    /** @type {{ atOnce: number, rss: number, firstMs: number, backMs: number, tries: number, lag: number, failed: number }[]} */
     const raw = [];
     await repeat(bench.rounds, async (round) => {
       const outcome = await crowdRound(bench);
       raw.push(outcome);
-      const { rss, firstMs, backMs, tries, lag } = outcome;
+      const { atOnce, rss, firstMs, backMs, tries, lag } = outcome;
+      const memory = `${atOnce.toFixed(0)} MiB when all were there, then ${rss.toFixed(0)}`;
       const storm = `${STORM} back in ${(backMs / 1_000).toFixed(1)} s, ${tries} tries, lag ${lag.toFixed(0)} ms`;
-      bench.say(`round ${round}: ${rss.toFixed(0)} MiB, all there in ${(firstMs / 1_000).toFixed(1)} s; ${storm}`);
+      bench.say(`round ${round}: ${memory}, all there in ${(firstMs / 1_000).toFixed(1)} s; ${storm}`);
     });
     const rss = median(raw.map((one) => one.rss));
+    const atOnce = median(raw.map((one) => one.atOnce));
     const back = median(raw.map(({ backMs }) => backMs)) / 1_000;
     const lag = median(raw.map((one) => one.lag));
     const rows = [
       row({
         id: 'P9b',
         what: `resident memory, ${title}`,
-        measured: `${rss.toFixed(0)} MiB`,
+        measured: `${rss.toFixed(0)} MiB after ${CALM_MS / 1_000} s (at once ${atOnce.toFixed(0)})`,
         figure: `${rss.toFixed(0)} MiB`,
         target: `<= ${MEMORY_TARGET_MIB} MiB`,
         verdict: verdict(rss <= MEMORY_TARGET_MIB),
@@ -77,14 +80,15 @@ async function crowdRound(/** @type {import('../bench.mjs').Bench} */ bench) {
   let crowd = null;
   try {
     crowd = await startCrowd({ port: mqttPort, count: DEVICES, name: NAME, password: PASSWORD });
-    await sleep(SETTLE_MS);
+    const { rss: atOnce } = target.memory();
+    await sleep(CALM_MS);
     const { rss } = target.memory();
     const endProbe = startProbe(httpPort);
     const { ms, tries } = await crowd.storm(STORM);
     const { worst, failed } = await endProbe();
     await crowd.end();
     await target.stop();
-    return { rss, firstMs: crowd.first.ms, backMs: ms, tries, lag: worst, failed };
+    return { atOnce, rss, firstMs: crowd.first.ms, backMs: ms, tries, lag: worst, failed };
   } finally {
     crowd?.kill();
     target.kill();

@@ -55,6 +55,10 @@ export class MqttAccess extends ClientAccess {
     };
   }
 
+  override onDevice(listener: (deviceId: string | null) => void): () => void {
+    return this.registry.onChange(({ deviceId }) => listener(deviceId));
+  }
+
   private async service(clientId: string, text: string, address: string): Promise<AdmittedClient | null> {
     const key = await this.logins.key(text, address, async () => !(await this.registry.isRegistered(clientId)));
     if (!key) return null;

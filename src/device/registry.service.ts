@@ -4,6 +4,7 @@ import { DeviceErrors } from '../common/device.errors.js';
 import { isDeviceId } from '../common/ids.js';
 import { isHashOf, NO_HASH } from '../common/secrets.js';
 import { AccessMode } from '../config/access.mode.js';
+import type { RegistryChange } from './registry.change.js';
 import type { RegistryEntry } from './registry.device.js';
 import type { RegistryFollower } from './registry.follower.js';
 import { type RegisteredDevice, RegistryRepository } from './registry.repository.js';
@@ -100,6 +101,11 @@ export class RegistryService {
   /** Calls back when logins have ended, after the commit. The listener must not throw. Returns what ends it. */
   onRevoked(listener: (revocation: Revocation) => void): () => void {
     return this.watch.onRevoked(listener);
+  }
+
+  /** Calls back after every change to a device, whichever replica has made it. The listener must not throw. Returns what ends it. */
+  onChange(listener: (change: RegistryChange) => void): () => void {
+    return this.devices.onChange(listener);
   }
 
   /** From now on the follower hears of changes to what devices may log in with. Returns what ends it. */

@@ -40,4 +40,6 @@ export abstract class ClientAccess {
   abstract isDevice(deviceId: string): Promise<boolean>;
   /** Calls back when clients are to be disconnected now. Returns what ends it. */
   abstract onRevoked(listener: (revoked: RevokedClient) => void): () => void;
+  /** Calls back when there may be a device of this id that was not there before; null: of any id. Returns what ends it. */
+  abstract onDevice(listener: (deviceId: string | null) => void): () => void;
 }

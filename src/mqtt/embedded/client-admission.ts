@@ -64,6 +64,7 @@ export class ClientAdmission {
     if (flapping?.isLocked(packet.clientId, connection.ip)) return this.refuse(connection, packet, FLAPPING, done);
     if (packet.will) packet.will.payload = detached(packet.will.payload);
     packet.clientId = rules.clientId(packet);
+    connection.clientId = packet.clientId;
     connection.guard.keepalive.set(clampKeepalive(packet.keepalive ?? 0));
     // The guard keeps the time; aedes would count while frames wait for our handlers.
     packet.keepalive = 0;

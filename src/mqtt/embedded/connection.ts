@@ -38,6 +38,8 @@ export class Connection {
   readonly filters = new Map<string, 0 | 1 | 2>();
   /** Ids of QoS 2 publishes that are with their handlers [MQTT-4.3.3-2]. */
   readonly qos2InFlight = new Set<number>();
+  /** The client id of its CONNECT, once that is read. */
+  clientId = '';
   /** What it is let in by; said once, when its login is good. */
   login: AdmittedClient | null = null;
   /** Which topics it may use: none before that. */

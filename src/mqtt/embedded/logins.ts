@@ -12,6 +12,11 @@ const LOGIN_TIMEOUT_MS = 10_000;
 /** Logins that may be judged at the same time. */
 const MAX_JUDGED = 10_000;
 const SWEEP_MS = 1_000;
+const WHY_CLOSED = {
+  revoked: 'its login has been revoked',
+  expired: 'its login has expired',
+  claimed: 'its client id is that of a device now',
+};
 
 export interface LoginsParts {
   readonly access: ClientAccess;
@@ -32,7 +37,9 @@ export class Logins {
   /** For each login that is judged, what was revoked meanwhile. */
   private readonly judged = new Set<RevokedClient[]>();
   private sweeper: NodeJS.Timeout | null = null;
-  private unfollow: () => void = () => {};
+  private unfollow: readonly (() => void)[] = [];
+  /** How often there may have been a new device. */
+  private devices = 0;
 
   constructor(private readonly parts: LoginsParts) {}
 
@@ -44,23 +51,34 @@ export class Logins {
   start(): void {
     const { access } = this.parts;
     if (!access.required) return;
-    this.unfollow = access.onRevoked((revoked) => void this.revoke(revoked));
+    this.unfollow = [
+      access.onRevoked((revoked) => void this.revoke(revoked)),
+      access.onDevice((deviceId) => void this.giveWay(deviceId)),
+    ];
     this.sweeper = setInterval(() => this.expire(), SWEEP_MS).unref();
   }
 
   stop(): void {
-    this.unfollow();
+    for (const end of this.unfollow) end();
     if (this.sweeper) clearInterval(this.sweeper);
   }
 
   /** Puts the login into effect for the connection, or says that it is refused. Rejects where it cannot be judged, or not within 10 s. */
   async logIn(connection: Connection, login: ClientLogin): Promise<AdmittedClient | null> {
     if (this.judged.size >= MAX_JUDGED) throw new Error('too many logins at once');
+    const { access } = this.parts;
     const revoked: RevokedClient[] = [];
+    let { devices } = this;
     this.judged.add(revoked);
     try {
-      const admitted = await withinTime(this.parts.access.logIn(login), LOGIN_TIMEOUT_MS, late);
-      if (!admitted || revoked.some((one) => ends(one, admitted))) return null;
+      const admitted = await withinTime(access.logIn(login), LOGIN_TIMEOUT_MS, late);
+      if (!admitted) return null;
+      // The client id may have become that of a device meanwhile.
+      while (admitted.principal.kind === 'key' && devices !== this.devices) {
+        ({ devices } = this);
+        if (await access.isDevice(login.clientId)) return null;
+      }
+      if (revoked.some((one) => ends(one, admitted))) return null;
       connection.login = admitted;
       if (connection.client.closed) return admitted;
       this.inEffect.add(connection);
@@ -85,6 +103,16 @@ export class Logins {
     // What is not there any more has nothing to say, and what was kept for it is for nobody.
     if (await this.isGone(revoked)) this.parts.sessions.forgetOwner(ownerOf(revoked));
     else for (const [connection, will] of wills) if (will) this.parts.sayWill(connection, will);
+  }
+
+  /** The client id of a device is nobody else's, also of whoever had it first. Where that cannot be read, the device will take it over. */
+  private async giveWay(deviceId: string | null): Promise<void> {
+    this.devices++;
+    for (const connection of this.inEffect.values()) {
+      const { clientId, principal } = connection;
+      if (principal.kind !== 'key' || (deviceId !== null && clientId !== deviceId)) continue;
+      if (await this.parts.access.isDevice(clientId).catch(() => false)) await this.close(connection, 'claimed');
+    }
   }
 
   private async isGone({ kind, id, credentialId }: RevokedClient): Promise<boolean> {
@@ -114,19 +142,12 @@ export class Logins {
   }
 
   /** Resolves when nothing of the connection is left. */
-  private async close(connection: Connection, why: 'revoked' | 'expired'): Promise<void> {
+  private async close(connection: Connection, why: keyof typeof WHY_CLOSED): Promise<void> {
     this.gone(connection);
     endLogin(connection.principal);
     const { client, guard, address } = connection;
     connection.isBlameless = true;
-    this.parts.audit.note(
-      `closed.${why}`,
-      `client closed: its login has ${why === 'revoked' ? 'been revoked' : 'expired'}`,
-      () => ({
-        client: client.id,
-        address,
-      }),
-    );
+    this.parts.audit.note(`closed.${why}`, `client closed: ${WHY_CLOSED[why]}`, () => ({ client: client.id, address }));
     if (guard.closed) return;
     const closed = new Promise<void>((resolve) => guard.once('close', resolve));
     client.close();

@@ -158,6 +158,10 @@ class EveryoneAccess extends ClientAccess {
   override onRevoked(): () => void {
     return () => {};
   }
+
+  override onDevice(): () => void {
+    return () => {};
+  }
 }
 
 const NO_TLS: Partial<TlsConfig> = {

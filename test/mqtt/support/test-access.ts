@@ -40,6 +40,10 @@ export class TestAccess extends ClientAccess {
     return () => void this.listeners.delete(listener);
   }
 
+  override onDevice(): () => void {
+    return () => {};
+  }
+
   revoke(kind: RevokedClient['kind'], id: string, credentialId: string | null = null): void {
     for (const listener of this.listeners) listener({ kind, id, credentialId });
   }

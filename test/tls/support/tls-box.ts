@@ -25,6 +25,10 @@ export class RecordingAccess extends ClientAccess {
   override onRevoked(): () => void {
     return () => {};
   }
+
+  override onDevice(): () => void {
+    return () => {};
+  }
 }
 
 /** A directory with an authority, and the pair of files from which a listener serves. */
