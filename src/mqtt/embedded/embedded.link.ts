@@ -145,7 +145,7 @@ export class EmbeddedLink extends MqttLink {
       audit.note('error', 'broker error', () => ({ detail: error.message })),
     );
     const entrances = { ...settings, isOpen: !access.required };
-    this.entrances = new Entrances(entrances, audit, (incoming) => this.accept(incoming));
+    this.entrances = new Entrances(entrances, audit, (incoming) => this.flow.changes.do(() => this.accept(incoming)));
   }
 
   override get status(): LinkStatus {
@@ -214,6 +214,7 @@ export class EmbeddedLink extends MqttLink {
 
   private accept(incoming: Incoming): void {
     const { stream, address } = incoming;
+    if (stream.destroyed) return;
     const guard = new FrameGuard(stream, this.flow, {
       onRefused: (why, detail) =>
         this.audit.note(`refused.${why}`, 'client closed', () => ({ detail, client: connection.client.id, address })),

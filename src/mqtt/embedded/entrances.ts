@@ -32,6 +32,7 @@ export class Entrances {
   private readonly pending = new FleetingSet<Duplex>();
   /** Those that aedes is letting in, and would leave alone at its own end. */
   private readonly entering = new FleetingSet<Duplex>();
+  private closing = false;
   private readonly certificates: CertificateFiles | null;
   private readonly events: ListenerEvents;
 
@@ -71,6 +72,10 @@ export class Entrances {
 
   /** `stream` has not sent its CONNECT yet; it is forgotten when `carrier` closes. The oldest is closed where there are too many. */
   wait(stream: Duplex, carrier: Duplex): void {
+    if (this.closing) {
+      stream.destroy();
+      return;
+    }
     this.pending.add(stream);
     carrier.once('close', () => this.pending.delete(stream));
     if (this.pending.size > MAX_PENDING) this.closeOldest();
@@ -96,6 +101,7 @@ export class Entrances {
 
   /** Closes what is not let in yet. Resolves when every socket is gone; those of clients are closed by others. */
   async close(): Promise<void> {
+    this.closing = true;
     for (const stream of [...this.pending.values(), ...this.entering.values()]) stream.destroy();
     await Promise.all(this.listeners.map((listener) => listener.emptied()));
   }

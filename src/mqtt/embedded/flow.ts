@@ -1,3 +1,4 @@
+import { TurnShare } from '../../common/turn-share.js';
 import type { FrameGuard } from './frame.guard.js';
 
 /** Bytes of publishes in flight over all clients, above which each client may have only one. */
@@ -6,9 +7,14 @@ const MAX_BYTES_IN_FLIGHT = 64 * 1_048_576;
 /** Client ids whose bucket is remembered; beyond them that of the least recent connection is forgotten. */
 const MAX_BUCKETS = 65_536;
 
+/** Connections that begin or end in one turn of the event loop; each takes about 0.1 ms. */
+const MAX_CHANGES_PER_TURN = 64;
+
 /** What all connections share: how much is in flight, what each client id may send, and whether anything is taken in at all. */
 export class Flow {
   stopped = false;
+  /** Where connections begin and end. */
+  readonly changes = new TurnShare(MAX_CHANGES_PER_TURN);
   private bytes = 0;
   private readonly waiting = new Set<FrameGuard>();
   private readonly buckets = new Map<string, TokenBucket>();

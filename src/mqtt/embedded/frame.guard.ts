@@ -84,8 +84,8 @@ export class FrameGuard extends Duplex {
       if (!this.destroyed) this.keepalive.close(); // else nobody would stop that clock any more
       this.advance();
     });
-    socket.on('error', (error) => this.destroy(error));
-    socket.on('close', () => this.destroy());
+    socket.on('error', (error) => flow.changes.do(() => this.destroy(error)));
+    socket.on('close', () => flow.changes.do(() => this.destroy()));
   }
 
   /** The CONNECT is answered: what the client sent behind it may pass, at the rate that is left to its id. */

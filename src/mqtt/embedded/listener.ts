@@ -83,6 +83,7 @@ export class Listener {
   private shaken(incoming: Incoming): void {
     const socket = this.endHandshake(incoming.address);
     if (socket) this.events.onShaken(socket);
+    if (incoming.stream !== socket) incoming.stream.on('error', () => {});
     this.events.onConnection(incoming);
   }
 
