@@ -106,7 +106,7 @@ describe('While another program holds the database', () => {
     await reader.next('publish', 2);
     expect((await post(url('/control'), { command: 'X' })).status).toBe(202);
     for (const each of [device, reader]) each.end();
-  }, 20_000);
+  });
 
   it('for longer than a commit may take, readings that tell nothing of themselves are stored once, and all are accounted for', async () => {
     const device = await RawClient.connect(signalbox.mqttPort, 'a', { keepalive: 15 });

@@ -198,5 +198,5 @@ describe('CONNECT', () => {
     await client.ping();
     client.end();
     for (const socket of silent) socket.destroy();
-  }, 20_000);
+  });
 });

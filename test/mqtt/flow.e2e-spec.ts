@@ -25,7 +25,7 @@ describe('one client and the others', () => {
     }
     await client.next('puback', 100);
     client.end();
-  }, 15_000);
+  });
 
   it('holds a client at its rate after a burst of ten seconds, loses nothing, and leaves others alone', async () => {
     box = await startBox({ deviceRate: 50 });
@@ -105,7 +105,7 @@ describe('one client and the others', () => {
     stalled.socket.resume();
     await stalled.closed();
     for (const client of [reader, sender]) client.end();
-  }, 20_000);
+  });
 
   it('drops QoS 0 messages for a subscriber that does not read, and counts them', async () => {
     box = await startBox();
@@ -121,7 +121,7 @@ describe('one client and the others', () => {
     stalled.socket.resume();
     await stalled.ping();
     for (const client of [stalled, sender]) client.end();
-  }, 20_000);
+  });
 
   it.each([
     ['PINGREQ', encode({ cmd: 'pingreq' })],
@@ -208,7 +208,7 @@ describe('waiting', () => {
     expect(performance.now() - startedAt).toBeGreaterThan(9_000);
     expect(performance.now() - startedAt).toBeLessThan(13_000);
     await box.close();
-  }, 20_000);
+  });
 
   it('stops after 6 s although a handler never ends', async () => {
     const box = await startBox();
@@ -223,5 +223,5 @@ describe('waiting', () => {
     expect(performance.now() - startedAt).toBeLessThan(8_000);
     expect(client.of('puback')).toEqual([]);
     client.end();
-  }, 15_000);
+  });
 });

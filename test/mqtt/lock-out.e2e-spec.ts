@@ -103,7 +103,7 @@ describe('Failed logins', () => {
     expect(answers.filter(([code]) => code === 3)).toHaveLength(12);
     expect(answers.filter(([code]) => code === 3).every(([, ms]) => ms < 900)).toBe(true);
     expect(held.map((ms) => Math.floor(ms / 1_000)).toSorted((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
-  }, 30_000);
+  });
 
   it('leave no measurable difference in time between an id that exists and one that does not', async () => {
     const times: Record<'known' | 'unknown', number[]> = { known: [], unknown: [] };
@@ -115,7 +115,7 @@ describe('Failed logins', () => {
     }
     const median = (list: readonly number[]): number => list.toSorted((a, b) => a - b)[list.length / 2]!;
     expect(Math.abs(median(times.known) - median(times.unknown))).toBeLessThan(5);
-  }, 30_000);
+  });
 });
 
 describe('A client that comes and goes', () => {

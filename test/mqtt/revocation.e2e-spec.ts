@@ -181,7 +181,7 @@ describe('An API key', () => {
     } finally {
       await box.close();
     }
-  }, 20_000);
+  });
 
   it('does nothing more where its request came behind its end', async () => {
     const box = await startRequired();

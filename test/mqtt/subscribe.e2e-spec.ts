@@ -123,7 +123,7 @@ describe('SUBSCRIBE', () => {
     client.send({ cmd: 'unsubscribe', messageId: 3_001, unsubscriptions: ['t/0'] });
     await client.next('unsuback');
     expect(await client.subscribe(3_002, 'new')).toEqual([1]);
-  }, 30_000);
+  });
 
   it('with QoS 1 and a wildcard gets a message of QoS 2 with QoS 1', async () => {
     await client.subscribe(1, 'demo/#');

@@ -237,5 +237,5 @@ export function itRetains(open: () => TestDatabase): void {
     const [all] = await rejectCounts('*');
     expect(all!.kept).toBe(100_000);
     expect(all!.dropped).toBe(5_000);
-  }, 20_000);
+  });
 }

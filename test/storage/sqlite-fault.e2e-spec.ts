@@ -76,7 +76,7 @@ describe('SQLite under faults', () => {
     await eventually('it says so', () => child.said('status').join() === 'up,down,up');
     await child.kill();
     await expectAllStoredOnce(child.acknowledged());
-  }, 30_000);
+  });
 
   it('refuses writes while the disk is full, and commits again by itself when there is room', async () => {
     const child = start();
@@ -93,7 +93,7 @@ describe('SQLite under faults', () => {
     expect(new Set(child.said('error'))).toEqual(new Set(['STORAGE_UNAVAILABLE']));
     await child.kill();
     await expectAllStoredOnce(child.acknowledged());
-  }, 30_000);
+  });
 
   it('waits for a lock that another program holds for a while, and loses nothing', async () => {
     const database = await open();
@@ -110,7 +110,7 @@ describe('SQLite under faults', () => {
     for (const verdicts of await Promise.all(appends)) expect(outcomes(verdicts)).toEqual(['stored']);
     expect(settled - heldAt).toBeGreaterThan(1_900);
     expect(database.status).toBe('up');
-  }, 20_000);
+  });
 
   it('refuses with a code what is not committed by the deadline, still reads, and recovers by itself', async () => {
     const database = await open({ deadlineMs: 600 });
@@ -134,7 +134,7 @@ describe('SQLite under faults', () => {
     expect(outcomes(await database.appendReadings([sent]))).toEqual(['duplicate']);
     const [again] = outcomes(await database.appendReadings([reading({ deviceId, key: 'late' })]));
     expect(['stored', 'duplicate']).toContain(again);
-  }, 20_000);
+  });
 
   it('refuses at once the jobs that would wait beyond its bounds, but never an append', async () => {
     const database = await open({ mostPendingRows: 3, mostPendingSize: 1_000_000, deadlineMs: 5_000 });
@@ -151,7 +151,7 @@ describe('SQLite under faults', () => {
     expect([...(await first), ...(await second)]).toHaveLength(3);
     expect((await Promise.all(appends)).flatMap(outcomes)).toEqual(Array(10).fill('stored'));
     expect(await database.write([unit(), unit(), unit(), unit()])).toHaveLength(4);
-  }, 20_000);
+  });
 
   it('says soon that it is down while a commit hangs, refuses jobs at once, and lets appends wait', async () => {
     const database = await open({ downAfterMs: 300 });
@@ -174,7 +174,7 @@ describe('SQLite under faults', () => {
     // What was said to have failed may have been committed, so everybody looks for himself.
     expect(heard).toEqual([null]);
     expect(await job()).toHaveLength(1);
-  }, 20_000);
+  });
 
   it('closes in time while another program holds the lock, and refuses what was waiting', async () => {
     const database = await open();
@@ -186,7 +186,7 @@ describe('SQLite under faults', () => {
     expect(Date.now() - began).toBeLessThan(8_000);
     expect(database.status).toBe('stopped');
     await expect(append).rejects.toMatchObject({ code: 'STORAGE_UNAVAILABLE' });
-  }, 20_000);
+  });
 
   it('ends the process by itself within 10 s of SIGTERM while another program holds the lock', async () => {
     const signalbox = await startService(join(dataDir, '..'));
@@ -213,5 +213,5 @@ describe('SQLite under faults', () => {
     const all = database.scan.selectFrom('readings').selectAll().where('device_id', '=', 'large');
     await expect(all.execute()).rejects.toMatchObject({ code: 'RESULT_TOO_LARGE', spec: { status: 400 } });
     expect(await all.limit(100).execute()).toHaveLength(100);
-  }, 20_000);
+  });
 });

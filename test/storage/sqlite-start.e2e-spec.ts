@@ -95,7 +95,7 @@ describe('SQLite at its start', () => {
     await other.appends(1);
     await other.kill();
     expect((await open()).status).toBe('up');
-  }, 20_000);
+  });
 
   it('refuses a second opener in the same process too', async () => {
     await open();

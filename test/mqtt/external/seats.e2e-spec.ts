@@ -83,7 +83,7 @@ describeWith(['mosquitto', 'mosquittoClients'], 'the reading sessions', () => {
     box.store.failure = null;
     await eventually('it is read', () => box.texts()[0] === 'while we may not read');
     expect(wire.of('connect', 'group-seat-1')).toHaveLength(2);
-  }, 30_000);
+  });
 
   it('handle nothing on a connection on which it came while the process stood still for longer than the lease', async () => {
     const direct = await startLink(mosquitto.url, { seats: 1, shareGroup: 'asleep' });
