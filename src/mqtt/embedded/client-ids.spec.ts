@@ -33,12 +33,13 @@ describe('ClientIds', () => {
         const clients = order.map(() => newClient());
         const entered: number[] = [];
         const left = new Set<number>();
-        for (const [n, client] of clients.entries()) {
-          void ids.take('a', client).then(() => {
-            expect(clients.slice(0, n).every((_, before) => left.has(before))).toBe(true);
-            entered.push(n);
-          });
-        }
+        const tooEarly: number[] = [];
+        const enter = async (client: Client, n: number): Promise<void> => {
+          await ids.take('a', client);
+          if (!clients.slice(0, n).every((_, before) => left.has(before))) tooEarly.push(n);
+          entered.push(n);
+        };
+        for (const [n, client] of clients.entries()) void enter(client, n);
         for (const n of order) {
           left.add(n);
           ids.leave(clients[n]!);
@@ -47,7 +48,7 @@ describe('ClientIds', () => {
           const firstThere = clients.findIndex((_, at) => !left.has(at));
           expect(entered.length).toBe(firstThere === -1 ? clients.length : firstThere + 1);
         }
-        expect(entered).toEqual([0, 1, 2, 3, 4]);
+        expect([entered, tooEarly]).toEqual([[0, 1, 2, 3, 4], []]);
         expect(ids.holderOf('a')).toBeNull();
       }),
     );
