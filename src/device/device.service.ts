@@ -41,6 +41,8 @@ interface ReadStatus extends StatusMessage {
 /** A device that fetches its commands over HTTP is written down at most so often. */
 const POLL_NOTED_MS = 10_000;
 const MOST_POLLERS = 20_000;
+/** One that comes and goes all the time must not keep whoever asks for it, and for others besides. */
+const MOST_READS = 5;
 
 /** Which devices there are, how they reach us, and whether they are there. */
 @Injectable()
@@ -199,10 +201,10 @@ export class DeviceService {
     return (await this.rowsOf([deviceId])).get(deviceId) ?? null;
   }
 
-  /** With all that the broker saw of them until now; those that come or go while they are read are read again. */
+  /** With all that the broker saw of them until now; those that come or go while they are read are read again, a few times. */
   private async rowsOf(deviceIds: readonly string[]): Promise<ReadonlyMap<string, DeviceRow>> {
     const rows = new Map<string, DeviceRow>();
-    for (let open = deviceIds; open.length > 0;) {
+    for (let open = deviceIds, reads = 0; open.length > 0 && reads < MOST_READS; reads++) {
       await this.presences.settled(open);
       const before = open.map((id) => this.attendanceOf(id));
       const found = await this.devices.findAll(open);

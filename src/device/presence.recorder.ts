@@ -14,6 +14,11 @@ const MOST_DEVICES = 50_000;
 const RETRY_MS = 1_000;
 const STOP_WAIT_MS = 1_000;
 
+/** A change, numbered in the order in which they came. */
+interface Noted extends AttendanceChange {
+  readonly number: number;
+}
+
 /**
  * Writes down whom the broker in this process sees come and go: soon, many at once, and what one device does in its order.
  * Connections wait for none of it.
@@ -23,8 +28,9 @@ export class PresenceRecorder implements OnApplicationBootstrap, OnApplicationSh
   /** When this process started, in epoch milliseconds: at the embedded broker nobody was connected before. */
   readonly since = Date.now();
   private readonly log = new LimitedLog(new Logger(PresenceRecorder.name));
-  private readonly waiting = new Map<string, AttendanceChange[]>();
-  private writing: readonly AttendanceChange[] = [];
+  private readonly waiting = new Map<string, Noted[]>();
+  private writing: readonly Noted[] = [];
+  private latest = 0;
   private hasBegun = false;
   private running: Promise<void> | null = null;
   private round: Promise<void> = Promise.resolve();
@@ -53,16 +59,22 @@ export class PresenceRecorder implements OnApplicationBootstrap, OnApplicationSh
     clearTimeout(late);
   }
 
-  /** Resolves when what the broker has seen of these devices until now is written, or could not be. */
+  /** Resolves when what the broker has seen of these devices until now is written, or could not be; what it sees from now on is not waited for. */
   async settled(deviceIds: readonly string[]): Promise<void> {
-    while (this.running !== null && deviceIds.some((id) => this.concerns(id))) await this.round.catch(() => {});
+    const { latest } = this;
+    while (this.running !== null && deviceIds.some((id) => this.isOpen(id, latest))) await this.round.catch(() => {});
   }
 
-  private concerns(deviceId: string): boolean {
-    return !this.hasBegun || this.waiting.has(deviceId) || this.writing.some((change) => change.deviceId === deviceId);
+  /** True while a change of the device up to this number is not written. */
+  private isOpen(deviceId: string, latest: number): boolean {
+    if (!this.hasBegun) return true;
+    const [next] = this.waiting.get(deviceId) ?? [];
+    if (next && next.number <= latest) return true;
+    return this.writing.some((change) => change.deviceId === deviceId && change.number <= latest);
   }
 
-  private note(change: AttendanceChange): void {
+  private note(seen: AttendanceChange): void {
+    const change = { ...seen, number: ++this.latest };
     const { deviceId, arrival, left, at } = change;
     // Of one that another client listens for, or whose connection was cut, nothing was heard.
     if (arrival.reason === 'connected' && (left === null || left === 'disconnected')) this.activity.note(deviceId, at);
@@ -118,8 +130,8 @@ export class PresenceRecorder implements OnApplicationBootstrap, OnApplicationSh
   }
 
   /** The oldest change of those devices that have waited longest, sorted by their ids. */
-  private take(): readonly AttendanceChange[] {
-    const taken: AttendanceChange[] = [];
+  private take(): readonly Noted[] {
+    const taken: Noted[] = [];
     for (const [deviceId, changes] of this.waiting) {
       if (taken.length === DEVICES_PER_ROUND) break;
       taken.push(changes.shift()!);
@@ -128,7 +140,7 @@ export class PresenceRecorder implements OnApplicationBootstrap, OnApplicationSh
     return taken.toSorted((a, b) => (a.deviceId < b.deviceId ? -1 : 1));
   }
 
-  private giveBack(changes: readonly AttendanceChange[]): void {
+  private giveBack(changes: readonly Noted[]): void {
     for (const change of changes) {
       const later = this.waiting.get(change.deviceId);
       if (later) later.unshift(change);

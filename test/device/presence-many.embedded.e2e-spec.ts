@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { DeviceService } from '../../src/device/device.service.js';
 import { createTestApp, type TestApp } from '../support/app.js';
 import { eventually } from '../support/eventually.js';
-import { RawClient } from '../mqtt/support/raw-client.js';
+import { connectPacket, encode, publishPacket, RawClient } from '../mqtt/support/raw-client.js';
 
 let signalbox: TestApp;
 beforeAll(async () => {
@@ -57,5 +59,39 @@ describe('Whoever asks while a device goes', () => {
       told.delete('online: connected');
       expect([...told]).toEqual(['offline: connection_lost']);
     }
+  });
+});
+
+describe('A device that comes and goes all the time', () => {
+  it('keeps nobody waiting: neither who asks for it, nor the status of another', async () => {
+    const service = signalbox.app.get(DeviceService);
+    const [flapping, calm] = await newDevices('flapping', 2);
+    let isOver = false;
+    let times = 0;
+    const flap = async (): Promise<void> => {
+      for (; !isOver; times++) {
+        const socket = connect(signalbox.mqttPort, '127.0.0.1').on('error', () => {});
+        socket.write(encode(connectPacket(flapping!)));
+        socket.on('data', () => socket.end(encode({ cmd: 'disconnect' })));
+        await once(socket, 'close');
+      }
+    };
+    const lanes = [flap(), flap()];
+    try {
+      const other = await RawClient.connect(signalbox.mqttPort, calm!);
+      for (let n = 1; n <= 30; n++) {
+        other.send(publishPacket(`devices/${flapping}/up/status`, '{"online": true}', 1, 2 * n));
+        other.send(publishPacket(`devices/${calm}/up/status`, '{"online": true}', 1, 2 * n + 1));
+        let answers = 0;
+        void service.presencesOf([flapping!, calm!]).then((all) => (answers = all.size));
+        await eventually(`answer ${n}`, () => answers === 2, 3_000);
+        await other.next('puback', 2 * n, 3_000);
+      }
+      other.end();
+    } finally {
+      isOver = true;
+      await Promise.all(lanes);
+    }
+    expect(times).toBeGreaterThan(20);
   });
 });
