@@ -57,6 +57,24 @@ describe('A login that is being judged', () => {
     expect(box.store.kept.size).toBe(0);
   });
 
+  it('of a service waits for no other device, however many change meanwhile, and is refused where its id becomes that of one', async () => {
+    access.judge = async ({ clientId }) => {
+      access.claim(clientId === 'late' ? 'late' : 'somebody');
+      return admitted(keyOf('k1', 'messages:read'));
+    };
+    const asked: string[] = [];
+    access.isDevice = async (id) => {
+      asked.push(id);
+      access.claim('somebody-else');
+      return true;
+    };
+    const service = await RawClient.connect(box.port, 'service', login('k1', 'key'));
+    expect((await attempt(box.port, 'late', login('k1', 'key')))[0]).toBe(5);
+    expect(asked).toEqual(['late']);
+    await service.ping();
+    service.end();
+  });
+
   it('is told what the client says of itself', async () => {
     await attempt(box.port, 'd1', { username: 'somebody', password: Buffer.from([1, 255]) }, '127.0.3.1');
     await attempt(box.port, 'd2', {});

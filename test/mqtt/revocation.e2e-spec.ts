@@ -55,6 +55,22 @@ describe('A login that ends', () => {
     other.end();
   });
 
+  it('is counted once, however often its device changes in that moment, and also where its key goes then', async () => {
+    const [one, other] = [await service('claimed', 'k1'), await service('other', 'k2')];
+    access.claim('claimed');
+    access.claim('claimed');
+    access.claim('claimed-not');
+    await one.closed(1_000);
+    access.deleted.add('other');
+    access.claim(null);
+    await other.ping();
+    access.deleted.delete('other');
+    access.claim(null);
+    access.revoke('key', 'k2');
+    await other.closed(1_000);
+    expect([box.counter('closed.claimed'), box.counter('closed.revoked')]).toEqual([1, 1]);
+  });
+
   it('refuses a client whose login was judged before and is answered after', async () => {
     const waits = gate();
     access.judge = async ({ clientId }) => {

@@ -18,6 +18,14 @@ const WHY_CLOSED = {
   claimed: 'its client id is that of a device now',
 };
 
+/** A login that is judged, and what became known meanwhile. */
+interface Judged {
+  readonly clientId: string;
+  readonly revoked: RevokedClient[];
+  /** The client id may have become that of a device. */
+  isClaimed: boolean;
+}
+
 export interface LoginsParts {
   readonly access: ClientAccess;
   readonly audit: Audit;
@@ -34,12 +42,9 @@ export class Logins {
   private readonly inEffect = new FleetingSet<Connection>();
   /** Of those, the ones that end at some time. */
   private readonly expiring = new FleetingSet<Connection>();
-  /** For each login that is judged, what was revoked meanwhile. */
-  private readonly judged = new Set<RevokedClient[]>();
+  private readonly judged = new Set<Judged>();
   private sweeper: NodeJS.Timeout | null = null;
   private unfollow: readonly (() => void)[] = [];
-  /** How often there may have been a new device. */
-  private devices = 0;
 
   constructor(private readonly parts: LoginsParts) {}
 
@@ -67,25 +72,24 @@ export class Logins {
   async logIn(connection: Connection, login: ClientLogin): Promise<AdmittedClient | null> {
     if (this.judged.size >= MAX_JUDGED) throw new Error('too many logins at once');
     const { access } = this.parts;
-    const revoked: RevokedClient[] = [];
-    let { devices } = this;
-    this.judged.add(revoked);
+    const { clientId } = login;
+    const judged: Judged = { clientId, revoked: [], isClaimed: false };
+    this.judged.add(judged);
     try {
       const admitted = await withinTime(access.logIn(login), LOGIN_TIMEOUT_MS, late);
       if (!admitted) return null;
-      // The client id may have become that of a device meanwhile.
-      while (admitted.principal.kind === 'key' && devices !== this.devices) {
-        ({ devices } = this);
-        if (await access.isDevice(login.clientId)) return null;
+      while (admitted.principal.kind === 'key' && judged.isClaimed) {
+        judged.isClaimed = false;
+        if (await access.isDevice(clientId)) return null;
       }
-      if (revoked.some((one) => ends(one, admitted))) return null;
+      if (judged.revoked.some((one) => ends(one, admitted))) return null;
       connection.login = admitted;
       if (connection.client.closed) return admitted;
       this.inEffect.add(connection);
       if (admitted.expiresAt !== null) this.expiring.add(connection);
       return admitted;
     } finally {
-      this.judged.delete(revoked);
+      this.judged.delete(judged);
     }
   }
 
@@ -96,7 +100,7 @@ export class Logins {
   }
 
   private async revoke(revoked: RevokedClient): Promise<void> {
-    for (const meanwhile of this.judged) meanwhile.push(revoked);
+    for (const meanwhile of this.judged) meanwhile.revoked.push(revoked);
     const ended = this.inEffect.values().filter(({ login }) => login && ends(revoked, login));
     const wills = ended.map((connection) => [connection, this.takeWill(connection)] as const);
     await Promise.all(ended.map((connection) => this.close(connection, 'revoked')));
@@ -107,7 +111,7 @@ export class Logins {
 
   /** The client id of a device is nobody else's, also of whoever had it first. Where that cannot be read, the device will take it over. */
   private async giveWay(deviceId: string | null): Promise<void> {
-    this.devices++;
+    for (const meanwhile of this.judged) meanwhile.isClaimed ||= deviceId === null || meanwhile.clientId === deviceId;
     for (const connection of this.inEffect.values()) {
       const { clientId, principal } = connection;
       if (principal.kind !== 'key' || (deviceId !== null && clientId !== deviceId)) continue;
@@ -143,11 +147,17 @@ export class Logins {
 
   /** Resolves when nothing of the connection is left. */
   private async close(connection: Connection, why: keyof typeof WHY_CLOSED): Promise<void> {
-    this.gone(connection);
-    endLogin(connection.principal);
-    const { client, guard, address } = connection;
-    connection.isBlameless = true;
-    this.parts.audit.note(`closed.${why}`, `client closed: ${WHY_CLOSED[why]}`, () => ({ client: client.id, address }));
+    const { client, guard, address, clientId } = connection;
+    // Else it has ended, or is being closed for another reason.
+    if (this.inEffect.delete(connection)) {
+      this.expiring.delete(connection);
+      endLogin(connection.principal);
+      connection.isBlameless = true;
+      this.parts.audit.note(`closed.${why}`, `client closed: ${WHY_CLOSED[why]}`, () => ({
+        client: clientId,
+        address,
+      }));
+    }
     if (guard.closed) return;
     const closed = new Promise<void>((resolve) => guard.once('close', resolve));
     client.close();

@@ -22,6 +22,7 @@ export class TestAccess extends ClientAccess {
   /** The devices that are none any more. */
   readonly deleted = new Set<string>();
   private readonly listeners = new Set<(revoked: RevokedClient) => void>();
+  private readonly followers = new Set<(deviceId: string | null) => void>();
 
   judge: (login: ClientLogin) => Promise<AdmittedClient | null> = async ({ clientId, password }) =>
     Buffer.from(password ?? '').toString() === 'good' ? admitted(devicePrincipal(clientId), 'credential-1') : null;
@@ -40,8 +41,14 @@ export class TestAccess extends ClientAccess {
     return () => void this.listeners.delete(listener);
   }
 
-  override onDevice(): () => void {
-    return () => {};
+  override onDevice(listener: (deviceId: string | null) => void): () => void {
+    this.followers.add(listener);
+    return () => void this.followers.delete(listener);
+  }
+
+  /** There may be a device of this id from now on; null: of any. */
+  claim(deviceId: string | null): void {
+    for (const listener of this.followers) listener(deviceId);
   }
 
   revoke(kind: RevokedClient['kind'], id: string, credentialId: string | null = null): void {
