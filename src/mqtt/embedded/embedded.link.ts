@@ -214,6 +214,8 @@ export class EmbeddedLink extends MqttLink {
 
   private accept(incoming: Incoming): void {
     const { stream, address } = incoming;
+    // While it waited for its turn; nobody would hear of its end any more.
+    if (stream.readableEnded) stream.destroy();
     if (stream.destroyed) return;
     const guard = new FrameGuard(stream, this.flow, {
       onRefused: (why, detail) =>

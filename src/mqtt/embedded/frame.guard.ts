@@ -172,7 +172,8 @@ export class FrameGuard extends Duplex {
     // What came whole before the end is finished and acknowledged first.
     if (this.ended && !this.held && !this.yielding && this.inFlight.whole === 0 && !this.sentEnd) {
       this.sentEnd = true;
-      this.push(null);
+      // aedes closes at that.
+      this.flow.changes.do(() => this.push(null));
     }
     this.regulate();
   };

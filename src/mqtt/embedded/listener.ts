@@ -75,7 +75,9 @@ export class Listener {
     socket.on('error', () => {}); // its end says enough
     socket.once('close', () => {
       this.sockets.delete(socket);
-      if (this.handshakes.get(address)?.socket === socket) this.endHandshake(address);
+      // Several may have had the same address: of one that was reset before it came in, none is known.
+      clearTimeout(timer);
+      if (this.handshakes.get(address)?.socket === socket) this.handshakes.delete(address);
     });
     this.events.onOpened(socket);
   }
@@ -83,6 +85,7 @@ export class Listener {
   private shaken(incoming: Incoming): void {
     const socket = this.endHandshake(incoming.address);
     if (socket) this.events.onShaken(socket);
+    // Its frames may break a rule before anybody else listens.
     if (incoming.stream !== socket) incoming.stream.on('error', () => {});
     this.events.onConnection(incoming);
   }
