@@ -1,9 +1,11 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import mqtt, { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
-import { type Mosquitto, freePort, startMosquitto } from '../support/services.js';
+import { eventually } from '../support/eventually.js';
+import { endWithUs } from '../support/guard.mjs';
+import { endChild, type Mosquitto, freePort, startMosquitto } from '../support/services.js';
 
 const PLUGIN = 'mosquitto_dynamic_security.so';
 /** Our own login: an admin of the plugin. */
@@ -40,7 +42,7 @@ export class DynsecBroker {
     const broker = new DynsecBroker(await freePort());
     broker.forget();
     await broker.run();
-    broker.allowGateway();
+    await broker.allowGateway();
     return broker;
   }
 
@@ -79,17 +81,23 @@ export class DynsecBroker {
   }
 
   /** Lets our own login publish, with the commands of docs/operations.md. */
-  allowGateway(): void {
+  private async allowGateway(): Promise<void> {
     const commands = /^ {4}mosquitto_ctrl -u signalbox dynsec (.+)$/gm;
     const found = [...readFileSync('docs/operations.md', 'utf8').matchAll(commands)];
     if (found.length !== 3) throw new Error('docs/operations.md does not say how our login is set up');
-    for (const [, command] of found) this.control(...command!.replaceAll("'", '').split(' '));
+    const [createRole, addRight, giveRole] = found.map(([, command]) => command!.replaceAll("'", '').split(' '));
+    this.control(...createRole!);
+    this.control(...addRight!);
+    // The plugin throws a login out whose roles change, here the command itself, which then spins for 9 s.
+    const giving = spawn('mosquitto_ctrl', this.controlArguments(giveRole!), { stdio: 'ignore' });
+    endWithUs(giving);
+    await eventually('our login may publish', () => this.rolesKept(GATEWAY.username).includes('gateway'));
+    await endChild(giving, 'SIGKILL');
   }
 
   /** Runs `mosquitto_ctrl dynsec` by hand. */
   control(...command: string[]): void {
-    const login = ['-h', '127.0.0.1', '-p', String(this.port), '-u', GATEWAY.username, '-P', GATEWAY.password];
-    execFileSync('mosquitto_ctrl', [...login, 'dynsec', ...command], { stdio: 'ignore' });
+    execFileSync('mosquitto_ctrl', this.controlArguments(command), { stdio: 'ignore' });
   }
 
   /** Sends commands to the plugin and resolves with its answers, errors included. */
@@ -143,6 +151,23 @@ export class DynsecBroker {
       });
     });
     return { client, isIn, isOut: () => out };
+  }
+
+  private controlArguments(command: readonly string[]): string[] {
+    const login = ['-h', '127.0.0.1', '-p', String(this.port), '-u', GATEWAY.username, '-P', GATEWAY.password];
+    return [...login, 'dynsec', ...command];
+  }
+
+  /** The roles of an account in the plugin's file. */
+  private rolesKept(username: string): readonly string[] {
+    const { clients } = JSON.parse(readFileSync(this.file, 'utf8')) as {
+      readonly clients: readonly {
+        readonly username: string;
+        readonly roles?: readonly { readonly rolename: string }[];
+      }[];
+    };
+    const roles = clients.find((client) => client.username === username)?.roles ?? [];
+    return roles.map(({ rolename }) => rolename);
   }
 
   private get file(): string {
