@@ -19,7 +19,7 @@ export class Journal {
 
   constructor(
     private readonly broker: string,
-    /** Called after each change of {@link troubled} or of a connection. */
+    /** Called after each change of {@link troubled}, of a connection, or of what should be connected. */
     private readonly onChange: () => void,
   ) {}
 
@@ -68,6 +68,11 @@ export class Journal {
   well(connection: string): void {
     const ended = this.troubles.delete(connection) && this.troubles.size === 0;
     if (ended && this.wasWell) this.info('the broker is back', { broker: this.broker });
+    this.onChange();
+  }
+
+  /** It is known by now what should be connected. */
+  changed(): void {
     this.onChange();
   }
 

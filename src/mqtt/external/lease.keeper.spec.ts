@@ -52,6 +52,7 @@ describe('LeaseKeeper', () => {
     store = new SlowStore();
     events = [];
     keeper = new LeaseKeeper(store, ['1', '2'], {
+      known: () => events.push('known'),
       held: (name) => events.push(`held ${name}`),
       lost: (name) => events.push(`lost ${name}`),
       surplus: (name) => events.push(`surplus ${name}`),
@@ -68,7 +69,7 @@ describe('LeaseKeeper', () => {
     keeper.start();
     expect(keeper.isValid('1')).toBe(false);
     await pass(1_000);
-    expect(events).toEqual(['held 1', 'held 2']);
+    expect(events).toEqual(['held 1', 'held 2', 'known']);
     expect(keeper.isValid('1')).toBe(true);
     await pass(29_000);
     expect(store.renewals).toBe(11);
@@ -94,7 +95,7 @@ describe('LeaseKeeper', () => {
     store.delay = LEASE_MS + 1;
     keeper.start();
     await pass(LEASE_MS + 1);
-    expect(events).toEqual([]);
+    expect(events).toEqual(['known']);
     store.delay = 0;
     await pass(1);
     expect(store.renewals).toBe(2);
@@ -108,7 +109,7 @@ describe('LeaseKeeper', () => {
     store.answer = { held: ['2'], surplus: [] };
     store.listener();
     await pass(0);
-    expect(events.slice(2)).toEqual(['lost 1', 'held 2']);
+    expect(events.slice(3)).toEqual(['lost 1', 'held 2']);
     expect([keeper.isValid('1'), keeper.isValid('2'), keeper.count]).toEqual([false, true, 1]);
   });
 

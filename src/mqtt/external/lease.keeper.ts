@@ -6,6 +6,8 @@ const RETRY_MS = 1_000;
 
 /** What a change of leases asks for. */
 export interface LeaseEvents {
+  /** The store has answered for the first time; whatever is held has been told. */
+  readonly known: () => void;
   readonly held: (name: string) => void;
   /** At once: another replica may have it by now. */
   readonly lost: (name: string) => void;
@@ -113,12 +115,14 @@ export class LeaseKeeper {
     this.askedAt = askedAt;
     const { held, surplus } = await this.store.renew(this.names);
     if (this.stopped) return;
+    const isFirst = !this.known;
     this.known = true;
     this.validUntil = askedAt + LEASE_MS;
     const left = this.validUntil - performance.now();
     const valid = new Set(left > 0 ? held : []);
     for (const name of this.held) if (!valid.has(name)) this.lose(name);
     for (const name of valid) this.hold(name);
+    if (isFirst) this.events.known();
     clearTimeout(this.expiry);
     if (left > 0) this.expiry = setTimeout(() => this.expire(), left);
     for (const name of surplus) if (this.held.has(name)) this.events.surplus(name);

@@ -39,6 +39,7 @@ export class Seats {
     const { broker, store, inOrder, line } = parts;
     this.names = Array.from({ length: broker.seats }, (_, i) => String(i + 1));
     this.leases = new LeaseKeeper(store, this.names, {
+      known: () => line.journal.changed(),
       held: (name) => this.open(name),
       lost: (name) => this.cut(name),
       surplus: (name) => this.handOver(name),

@@ -45,6 +45,18 @@ describeWith(['mosquitto', 'mosquittoClients'], 'the reading sessions', () => {
     }
   });
 
+  it('that others hold do not keep a replica from starting', async () => {
+    const table = new SeatTable();
+    // It has died, and its leases go on.
+    const dead = table.join('dead');
+    await dead.renew(['1', '2', '3', '4']);
+    dead.dead = true;
+    const before = performance.now();
+    const box = await start({ store: table.join('a') });
+    expect(performance.now() - before).toBeLessThan(3_000);
+    expect([box.counter('seats'), box.link.status]).toEqual([0, 'up']);
+  });
+
   it('do not double messages where an older version had subscribed to less', async () => {
     const older = await start({ seats: 1, filters: ['devices/+/up/telemetry'] });
     await older.close();
