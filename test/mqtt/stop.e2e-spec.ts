@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
+import { connect } from 'node:net';
 import { eventually } from '../support/eventually.js';
 import { startBox } from './support/box.js';
-import { connectPacket, RawClient } from './support/raw-client.js';
+import { connectPacket, encode, RawClient } from './support/raw-client.js';
 
 describe('The stop of the embedded broker', () => {
   it('does not wait for clients whose CONNECT it has read and not answered yet', async () => {
@@ -17,5 +18,25 @@ describe('The stop of the embedded broker', () => {
       await closing;
       expect(await eventually('all connections are', () => clients.every(({ ended }) => ended))).toBe(true);
     }
+  });
+
+  it('does not wait for thousands that begin and end in that moment, each in its turn', async () => {
+    const box = await startBox();
+    const clients = await Promise.all(
+      Array.from({ length: 600 }, (_, n) => RawClient.connect(box.port, `client-${n}`)),
+    );
+    for (const { socket } of clients) socket.resetAndDestroy();
+    const late = Array.from({ length: 100 }, (_, n) => {
+      const socket = connect(box.port, '127.0.0.1').on('error', () => {});
+      socket.write(encode(connectPacket(`late-${n}`)));
+      return new Promise((resolve) => socket.resume().once('close', resolve));
+    });
+    // Some of them wait for their turn when it begins.
+    for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
+    let isClosed = false;
+    const closing = box.close().then(() => (isClosed = true));
+    await eventually('it is closed', () => isClosed, 5_000);
+    await Promise.all([closing, ...late]);
+    expect(box.link.clients).toBe(0);
   });
 });
