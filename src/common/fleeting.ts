@@ -4,9 +4,9 @@
  * When V8's Map or Set tidies up after deletions it makes a new table, and the old one points to it. Once such a table is in the
  * old generation, which needs no more than a quiet minute, minor collections take every later one for alive although none but the
  * last is, and with them all that they held when they were left: everything that was ever there is copied, promoted, and freed
- * by a major collection only (decision 24). What is deleted here is held by no table any more.
+ * by a major collection only (decision 24). What is deleted here is held by no table any more; its key is, which is why that is no object.
  */
-export class FleetingMap<K, V> {
+export class FleetingMap<K extends string | number, V extends object> {
   private readonly cells = new Map<K, { value: V | null }>();
 
   get size(): number {

@@ -1,6 +1,6 @@
 import { Body, Controller, Get, HttpCode, Post, Query, type StreamableFile } from '@nestjs/common';
 import { Caller, type Principal, RequireScope } from '../common/access.js';
-import { streamedArray } from '../common/json-array.js';
+import { arrayOf } from '../common/json-array.js';
 import type { Json } from '../common/json.js';
 import { ListMessagesDto } from './dto/list-messages.dto.js';
 import { PublishDto } from './dto/publish.dto.js';
@@ -24,8 +24,11 @@ export class MessageHttpController {
 
   @Get('messages')
   @RequireScope('messages:read')
-  async list(@Query() { limit, topic }: ListMessagesDto, @Caller() caller: Principal): Promise<StreamableFile> {
-    return streamedArray(await this.messages.list(caller, limit, topic ?? null));
+  async list(
+    @Query() { limit, topic }: ListMessagesDto,
+    @Caller() caller: Principal,
+  ): Promise<readonly unknown[] | StreamableFile> {
+    return arrayOf(await this.messages.list(caller, limit, topic ?? null));
   }
 }
 

@@ -2,7 +2,7 @@ import { Controller, Get, Query, Req, Res, type StreamableFile } from '@nestjs/c
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Caller, type Principal, RequireScope } from '../common/access.js';
 import { nextLink, type Page } from '../common/cursor.js';
-import { streamedArray } from '../common/json-array.js';
+import { arrayOf } from '../common/json-array.js';
 import { ListRejectsDto } from './dto/list-rejects.dto.js';
 import { ListSensorsDto } from './dto/list-sensors.dto.js';
 import type { StoredReading } from './reading.repository.js';
@@ -16,8 +16,11 @@ export class SensorHttpController {
 
   @Get('sensors')
   @RequireScope('telemetry:read')
-  async list(@Query() { limit, deviceId }: ListSensorsDto, @Caller() caller: Principal): Promise<StreamableFile> {
-    return streamedArray(shown(await this.sensors.list(caller, limit, deviceId ?? null)));
+  async list(
+    @Query() { limit, deviceId }: ListSensorsDto,
+    @Caller() caller: Principal,
+  ): Promise<readonly unknown[] | StreamableFile> {
+    return arrayOf(shown(await this.sensors.list(caller, limit, deviceId ?? null)));
   }
 
   @Get('v1/rejects')
