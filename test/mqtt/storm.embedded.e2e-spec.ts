@@ -12,7 +12,7 @@ import { sizesIn } from './support/sizes.js';
 import { type Box, startBox } from './support/box.js';
 import { connectPacket, encode, publishPacket, RawClient } from './support/raw-client.js';
 
-const MANY = 200;
+const MANY = 100;
 const GARBAGE = Buffer.alloc(100, 0xff);
 const WILL = { topic: 'devices/x/up/status', payload: Buffer.from('gone'), qos: 1 as const, retain: false };
 
