@@ -66,10 +66,10 @@ describe('A device that comes and goes all the time', () => {
   it('keeps nobody waiting: neither who asks for it, nor the status of another', async () => {
     const service = signalbox.app.get(DeviceService);
     const [flapping, calm] = await newDevices('flapping', 2);
-    let isOver = false;
+    const over = new AbortController();
     let times = 0;
     const flap = async (): Promise<void> => {
-      for (; !isOver; times++) {
+      for (; !over.signal.aborted; times++) {
         const socket = connect(signalbox.mqttPort, '127.0.0.1').on('error', () => {});
         socket.write(encode(connectPacket(flapping!)));
         socket.on('data', () => socket.end(encode({ cmd: 'disconnect' })));
@@ -89,7 +89,7 @@ describe('A device that comes and goes all the time', () => {
       }
       other.end();
     } finally {
-      isOver = true;
+      over.abort();
       await Promise.all(lanes);
     }
     expect(times).toBeGreaterThan(20);
