@@ -7,7 +7,7 @@ const MAX_BYTES_IN_FLIGHT = 64 * 1_048_576;
 /** Client ids whose bucket is remembered; beyond them that of the least recent connection is forgotten. */
 const MAX_BUCKETS = 65_536;
 
-/** Connections that begin or end in one turn of the event loop; each takes about 0.1 ms. */
+/** Connections that end in one turn of the event loop, each in about 0.1 ms; those that begin wait behind them. */
 const MAX_CHANGES_PER_TURN = 64;
 
 /** What all connections share: how much is in flight, what each client id may send, and whether anything is taken in at all. */
