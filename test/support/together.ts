@@ -16,7 +16,7 @@ export function together(timeoutMs: number, tests: Readonly<Record<string, () =>
   for (const title of Object.keys(tests)) {
     it(title, () => {
       const end = ends.get(title);
-      if (end?.status === 'rejected') throw end.reason;
+      if (end?.status !== 'fulfilled') throw end?.reason ?? new Error('it was not begun');
     });
   }
 }
