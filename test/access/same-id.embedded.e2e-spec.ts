@@ -3,7 +3,7 @@ import { readApiKey } from '../../src/common/secrets.js';
 import { MqttLink } from '../../src/mqtt/link.js';
 import { type RequiredApp, startRequired } from '../support/access.js';
 import { eventually } from '../support/eventually.js';
-import { closed, connectMqtt } from '../support/mqtt.js';
+import { closed, connectMqtt, listenTo } from '../support/mqtt.js';
 
 let signalbox: RequiredApp;
 beforeAll(async () => {
@@ -54,5 +54,23 @@ describe('A service whose client id becomes that of a device', () => {
       const [, service] = await Promise.all([admin.post('/v1/devices', { id }), connectAs(id).catch(() => null)]);
       if (service) await eventually('it is disconnected', () => !service.connected);
     }
+  });
+
+  it('is not taken for the device while it has not heard of it: neither its presence nor its acknowledgements are', async () => {
+    const { admin, database } = signalbox;
+    const service = await connectAs('pump');
+    // As where another replica has made it, and the news of that are lost.
+    const row = { id: 'pump', link: 'native' as const, created_at: Date.now() };
+    await database.write([database.sql.insertInto('devices').values(row).compile()]);
+    expect((await admin.get('/v1/devices/pump/presence')).body).toMatchObject({ state: 'never' });
+    const spy = await listenTo(service, 'devices/pump/down/#');
+    const { body } = await admin.post<{ id: string }>('/v1/devices/pump/commands', { type: 'X' });
+    await spy.next('the command', ({ topic }) => topic.endsWith(body.id));
+    const read = async () => (await admin.get<{ status: string }>(`/v1/commands/${body.id}`)).body.status;
+    await eventually('the command is sent', async () => (await read()) !== 'PENDING');
+    // Whatever the acknowledgement would have changed is there before the next exchange with the same client.
+    await service.publishAsync('demo/x', 'x', { qos: 1 });
+    expect(await read()).toBe('SENT');
+    await service.endAsync();
   });
 });

@@ -42,6 +42,8 @@ export class Logins {
   private readonly inEffect = new FleetingSet<Connection>();
   /** Of those, the ones that end at some time. */
   private readonly expiring = new FleetingSet<Connection>();
+  /** Of those, the ones that are no devices. */
+  private readonly services = new FleetingSet<Connection>();
   private readonly judged = new Set<Judged>();
   private sweeper: NodeJS.Timeout | null = null;
   private unfollow: readonly (() => void)[] = [];
@@ -87,16 +89,18 @@ export class Logins {
       if (connection.client.closed) return admitted;
       this.inEffect.add(connection);
       if (admitted.expiresAt !== null) this.expiring.add(connection);
+      if (admitted.principal.kind === 'key') this.services.add(connection);
       return admitted;
     } finally {
       this.judged.delete(judged);
     }
   }
 
-  /** The connection has ended. */
-  gone(connection: Connection): void {
-    this.inEffect.delete(connection);
+  /** The connection has ended, or is about to. True where its login was in effect until now. */
+  gone(connection: Connection): boolean {
     this.expiring.delete(connection);
+    this.services.delete(connection);
+    return this.inEffect.delete(connection);
   }
 
   private async revoke(revoked: RevokedClient): Promise<void> {
@@ -112,9 +116,9 @@ export class Logins {
   /** The client id of a device is nobody else's, also of whoever had it first. Where that cannot be read, the device will take it over. */
   private async giveWay(deviceId: string | null): Promise<void> {
     for (const meanwhile of this.judged) meanwhile.isClaimed ||= deviceId === null || meanwhile.clientId === deviceId;
-    for (const connection of this.inEffect.values()) {
-      const { clientId, principal } = connection;
-      if (principal.kind !== 'key' || (deviceId !== null && clientId !== deviceId)) continue;
+    for (const connection of this.services.values()) {
+      const { clientId } = connection;
+      if (deviceId !== null && clientId !== deviceId) continue;
       if (await this.parts.access.isDevice(clientId).catch(() => false)) await this.close(connection, 'claimed');
     }
   }
@@ -149,8 +153,7 @@ export class Logins {
   private async close(connection: Connection, why: keyof typeof WHY_CLOSED): Promise<void> {
     const { client, guard, address, clientId } = connection;
     // Else it has ended, or is being closed for another reason.
-    if (this.inEffect.delete(connection)) {
-      this.expiring.delete(connection);
+    if (this.gone(connection)) {
       endLogin(connection.principal);
       connection.isBlameless = true;
       this.parts.audit.note(`closed.${why}`, `client closed: ${WHY_CLOSED[why]}`, () => ({
